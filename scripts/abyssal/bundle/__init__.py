@@ -1,0 +1,1 @@
+"""The verifiable directory that holds all inference needs."""

@@ -1,0 +1,1 @@
+"""A small client of the inference service; needs neither torch nor scikit-learn."""

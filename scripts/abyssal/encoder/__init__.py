@@ -1,0 +1,1 @@
+"""Sequence to vector: k-mer branch, transformer branch, training, embedding."""

@@ -1,0 +1,1 @@
+"""Raw reads to ASVs, with every loss accounted for."""

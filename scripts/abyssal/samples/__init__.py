@@ -1,0 +1,1 @@
+"""Sample sheets and folders of reads."""

@@ -1,0 +1,1 @@
+"""DNA sequences: alphabet, identifiers, records and the files they live in."""

@@ -1,0 +1,1 @@
+"""Amplicon libraries with full truth."""

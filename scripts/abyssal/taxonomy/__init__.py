@@ -1,0 +1,1 @@
+"""Sequence to calibrated lineage: retrieval, evidence, calibrators, decision."""
