@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 CORES ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-all lint format proto config lock clean
+.PHONY: help setup demo test test-all lint format proto config lock slurm-profile clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -54,6 +54,10 @@ config: setup ## regenerate the JSON schema and the table of keys from the typed
 
 lock: ## resolve the pinned dependencies anew (needs uv)
 	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" uv pip compile -q pyproject.toml --all-extras --no-emit-package torch --no-annotate --no-header -o requirements.lock
+
+slurm-profile: ## link workflow/profiles/slurm to where `snakemake --profile slurm` looks for it
+	@mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
+	@ln -sfn "$(CURDIR)/workflow/profiles/slurm" "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"
 
 clean: ## remove results and caches; keeps .venv
 	@rm -rf results logs benchmarks .snakemake .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -61,18 +61,18 @@ def _keys_at(path: Sequence[str | int]) -> list[str]:
         if model is None or str(part) not in model.model_fields:
             return []
         annotation = model.model_fields[str(part)].annotation
-        model, in_mapping = _model_of(annotation)
+        model, in_mapping = model_of(annotation)
     return sorted(model.model_fields) if model is not None else []
 
 
-def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
+def model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """Return the model behind an annotation, and whether it is the value type of a mapping."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     origin = typing.get_origin(annotation)
     if origin is dict:
-        return _model_of(typing.get_args(annotation)[1])[0], True
+        return model_of(typing.get_args(annotation)[1])[0], True
     if origin in (typing.Union, types.UnionType):
-        models = [_model_of(part) for part in typing.get_args(annotation)]
+        models = [model_of(part) for part in typing.get_args(annotation)]
         return next((found for found in models if found[0] is not None), (None, False))
     return None, False
