@@ -1,0 +1,104 @@
+"""The reference engine: an Abyssal encoder in PyTorch fp32, in batches whose shape depends on nothing but the sequence.
+
+A matrix product may round differently when its shape changes. So that a sequence gets the same vector whatever stands
+beside it, each batch has a fixed number of rows and only sequences of one padded length, and vectors are rounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from abyssal.encoder.kmers import kmer_profiles
+from abyssal.encoder.letters import letter_ids
+from abyssal.encoder.modeling import AbyssalEncoderModel
+from abyssal.sequences.alphabet import normalise
+
+LENGTH_STEP = 64
+"""Sequences are padded to a multiple of this many bases."""
+VECTOR_DECIMALS = 6
+"""Digits after the point that vectors keep: twenty times coarser than fp32's noise, a tenth of the promised 1e-5."""
+
+
+def round_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the vectors rounded to ``VECTOR_DECIMALS``; never a negative zero."""
+    return (np.round(vectors.astype(np.float64), VECTOR_DECIMALS) + 0.0).astype(np.float32)
+
+
+def padded_length(length: int) -> int:
+    """Return the length rounded up to a multiple of ``LENGTH_STEP``, at least one step (bases)."""
+    return max(1, -(-length // LENGTH_STEP)) * LENGTH_STEP
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[tuple[int, list[int]]]:
+    """Yield (padded length, at most ``batch_size`` indices), shortest first, input order within a length."""
+    groups: dict[int, list[int]] = {}
+    for index, length in enumerate(lengths):
+        groups.setdefault(padded_length(length), []).append(index)
+    for columns in sorted(groups):
+        indices = groups[columns]
+        for start in range(0, len(indices), batch_size):
+            yield columns, indices[start : start + batch_size]
+
+
+class TorchEncoder:
+    """An ``Encoder`` around an ``AbyssalEncoderModel``.
+
+    Args:
+        model: the weights; put into evaluation mode, fp32, on ``device``.
+        digest: hex SHA-256 of its files.
+        batch_size: rows of every batch; short batches are filled with empty rows.
+        use_deep: False switches the deep branch off (ablation); None runs it unless its gate is closed.
+    """
+
+    def __init__(
+        self,
+        model: AbyssalEncoderModel,
+        *,
+        digest: str,
+        batch_size: int = 64,
+        device: str = "cpu",
+        use_deep: bool | None = None,
+    ) -> None:
+        self._model = model.eval().to(device=device, dtype=torch.float32)
+        self._digest = digest
+        self._batch_size = batch_size
+        self._device = device
+        self._use_deep = model.reads_letters if use_deep is None else use_deep
+
+    @property
+    def dimension(self) -> int:
+        return int(self._model.config.dimension)
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    @property
+    def engine(self) -> str:
+        return "torch-fp32" if self._device == "cpu" else f"torch-fp32-{self._device.partition(':')[0]}"
+
+    def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, dimension) rounded unit rows; a sequence without one whole k-mer may be a row of zeros."""
+        letters = [normalise(sequence) for sequence in sequences]
+        limit = self._model.config.max_bases
+        vectors = np.zeros((len(letters), self.dimension), dtype=np.float32)
+        for columns, indices in batches_by_length([min(len(one), limit) for one in letters], self._batch_size):
+            vectors[indices] = self._embed_batch([letters[index] for index in indices], columns)
+        return round_vectors(vectors)
+
+    @torch.inference_mode()
+    def _embed_batch(self, batch: list[str], columns: int) -> NDArray[np.float32]:
+        k = self._model.config.kmer_size
+        profiles = np.zeros((self._batch_size, 4**k), dtype=np.float32)
+        profiles[: len(batch)] = kmer_profiles(batch, k=k)
+        ids = letter_ids(batch, rows=self._batch_size, columns=columns)
+        result = self._model(
+            torch.from_numpy(ids).to(self._device),
+            torch.from_numpy(profiles).to(self._device),
+            use_deep=self._use_deep,
+        )
+        return result.embedding[: len(batch)].cpu().numpy()  # type: ignore[no-any-return]
