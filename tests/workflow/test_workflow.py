@@ -1,0 +1,93 @@
+"""The workflow as a user runs it: what it plans, what it makes, what a change reruns, what bad input gets."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abyssal.bundle.read import open_bundle
+from abyssal.sequences.records import read_records
+
+from support.study import MARKER, Study, small_study
+
+pytestmark = pytest.mark.workflow
+
+
+def planned_rules(output: str) -> set[str]:
+    """The rules in the job table of a dry run."""
+    table = re.search(r"Job stats:\njob +count\n[- ]+\n(.*?)\ntotal", output, re.S)
+    return {line.split()[0] for line in table[1].splitlines()} if table else set()
+
+
+def test_bare_snakemake_plans_the_demo(repository: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--nocolor", "--forceall"],
+        cwd=repository, check=True, capture_output=True, text=True, env={**os.environ},
+    )  # fmt: skip
+    assert {"build_reference", "embed_asvs", "cluster", "train", "evaluate", "report", "package"} <= planned_rules(done.stdout)
+
+
+def test_every_interface_file_is_there(finished_study: Study) -> None:
+    for name in ("preprocess/asvs.fasta", "preprocess/asv_table.tsv", "preprocess/ledger.tsv", "embed/asvs.safetensors",
+                 "embed/encoder/config.json", "cluster/putative_taxa.tsv", "taxonomy.tsv", "evaluate/metrics.json",
+                 "report.html", "bundle/manifest.json"):  # fmt: skip
+        assert (finished_study.results / name).is_file(), name
+
+
+def test_every_asv_is_counted_and_classified(finished_study: Study) -> None:
+    asvs = [record.id for record in read_records(finished_study.results / "preprocess" / "asvs.fasta")]
+    with (finished_study.results / "preprocess" / "asv_table.tsv").open() as table:
+        counted = [row["Feature ID"] for row in csv.DictReader(table, delimiter="\t")]
+    with (finished_study.results / "taxonomy.tsv").open() as table:
+        classified = [row["Feature ID"] for row in csv.DictReader(table, delimiter="\t")]
+    assert len(asvs) > 5
+    assert asvs == counted == classified
+
+
+def test_bundle_opens_and_belongs_to_the_marker(finished_study: Study) -> None:
+    assert open_bundle(finished_study.results / "bundle").marker == MARKER
+
+
+def test_second_call_does_nothing(finished_study: Study) -> None:
+    assert "Nothing to be done" in finished_study.snakemake("-n").stdout
+
+
+def test_changed_alpha_reruns_only_what_depends_on_it(finished_study: Study) -> None:
+    finished_study.write(train={**finished_study.config["train"], "alpha": 0.1})
+    try:
+        rules = planned_rules(finished_study.snakemake("-n").stdout)
+    finally:
+        finished_study.write()
+    assert "train" in rules
+    assert rules.isdisjoint({"trim_primers", "denoise", "build_reference", "embed_asvs", "embed_reference", "cluster"})
+
+
+def test_config_typo_names_the_nearest_key(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    study.write(trian={"alpha": 0.1})
+    done = study.snakemake("-n", check=False)
+    assert done.returncode != 0
+    assert "did you mean train?" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_sample_sheet_problems_come_all_at_once_with_rows(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    sheet = tmp_path / "samples.tsv"
+    header, *rows = [row.split("\t") for row in sheet.read_text().splitlines()]
+    rows[0][header.index("r1")] = "missing.fastq.gz"
+    rows[1][header.index("control")] = "blnk"
+    sheet.write_text("\n".join("\t".join(row) for row in [header, *rows]) + "\n")
+    done = study.snakemake("-n", check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "row 2" in output
+    assert "missing.fastq.gz" in output
+    assert "row 3" in output
+    assert "blnk" in output
