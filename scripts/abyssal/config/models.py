@@ -154,10 +154,19 @@ class ClusterConfig(Section):
     )
     min_cluster_size: Annotated[int, Field(ge=2)] = Field(2, description="Fewest ASVs of a density cluster.")
     distance: Annotated[float, Field(gt=0.0, le=2.0)] = Field(
-        0.25, description="Cosine distance at which average linkage, k-means and vsearch (1 - identity) split."
+        0.25, description="Cosine distance between vectors at which average linkage and k-means split; no density group is looser."
+    )
+    identity: Annotated[float, Field(ge=0.5, le=1.0)] = Field(
+        0.90, description="Alignment identity at which vsearch groups (share)."
     )
     neighbours: Annotated[int, Field(ge=2)] = Field(10, description="UMAP neighbourhood (sequences).")
     dimensions: Annotated[int, Field(ge=2, le=64)] = Field(8, description="UMAP dimensions used for clustering.")
+    resamples: Annotated[int, Field(ge=0, le=100)] = Field(
+        5, description="Subsamples of 80 % that are clustered again to measure stability; 0 measures none."
+    )
+    previous: str | None = Field(
+        None, description="cluster/ directory of an earlier run of this marker, whose putative taxa keep their ids."
+    )
 
 
 class NoveltyConfig(Section):

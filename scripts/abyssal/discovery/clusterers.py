@@ -1,0 +1,270 @@
+"""Ways to group sequences, all behind one interface and one contract.
+
+Whatever the method: no items give no labels, -1 means *in no group*, the same items give the same partition in any
+order, and labels count up from 0 in order of falling group size. Order independence holds because every method sees the
+items sorted by sequence; density methods and vsearch break ties by position.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
+
+from abyssal.config.models import ClusterConfig
+from abyssal.sequences.records import write_fasta
+from abyssal.tools import run_tool
+
+Labels = NDArray[np.int64]
+NOISE = -1
+
+AVERAGE_LINKAGE_LIMIT = 20_000
+"""Most items for average linkage: its distance matrix takes 4 n² bytes, 1.6 GB here."""
+
+
+@dataclass(frozen=True)
+class ClusterItems:
+    """What is grouped.
+
+    Attributes:
+        vectors: (n, d) float32 unit rows in the encoder's space.
+        sequences: n distinct upper-case sequences.
+        abundances: (n,) int64 reads of each.
+    """
+
+    vectors: NDArray[np.float32]
+    sequences: tuple[str, ...]
+    abundances: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    def take(self, positions: NDArray[np.int64]) -> ClusterItems:
+        """Return the items at these positions, in this order."""
+        return ClusterItems(
+            self.vectors[positions], tuple(self.sequences[i] for i in positions), self.abundances[positions]
+        )
+
+
+class Clusterer(ABC):
+    """One way to group sequences; subclasses only fill ``_group``."""
+
+    def partition(self, items: ClusterItems) -> Labels:
+        """Return (n,) labels: 0, 1, ... by falling group size, -1 for items in no group."""
+        if len(items) == 0:
+            return np.zeros(0, dtype=np.int64)
+        order = np.array(sorted(range(len(items)), key=items.sequences.__getitem__), dtype=np.int64)
+        labels = np.empty(len(items), dtype=np.int64)
+        labels[order] = _by_falling_size(self._group(items.take(order)))
+        return labels
+
+    @abstractmethod
+    def _group(self, items: ClusterItems) -> Labels:
+        """Return one label an item, any integers, -1 for none; gets at least one item, sorted by sequence."""
+
+
+def _by_falling_size(labels: Labels) -> Labels:
+    names, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    ranked = sorted((-count, position, name) for name, position, count in zip(names, first, counts, strict=True))
+    numbers = {name: number for number, (_, _, name) in enumerate(entry for entry in ranked if entry[2] != NOISE)}
+    return np.array([numbers.get(label, NOISE) for label in labels], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class DensityClusterer(Clusterer):
+    """HDBSCAN on the vectors; on unit vectors Euclidean distance orders pairs as cosine distance does.
+
+    Density alone would call a handful of unrelated sequences one loose group, so average linkage at ``distance`` splits
+    every group. Campello, Moulavi & Sander 2013, doi:10.1007/978-3-642-37456-2_14.
+    """
+
+    min_cluster_size: int = 2
+    distance: float = 0.25
+
+    def _group(self, items: ClusterItems) -> Labels:
+        return split_loose_groups(items, density_labels(items.vectors, self.min_cluster_size), self)
+
+
+@dataclass(frozen=True)
+class ManifoldDensityClusterer(Clusterer):
+    """UMAP to a few dimensions, then HDBSCAN there; loose groups are split as by ``DensityClusterer``.
+
+    UMAP starts from the spectrum of a graph and needs more items than dimensions and neighbours; with fewer than
+    ``smallest`` items HDBSCAN runs on the vectors themselves. McInnes, Healy & Melville 2018, arXiv:1802.03426.
+    """
+
+    min_cluster_size: int = 2
+    distance: float = 0.25
+    neighbours: int = 10
+    dimensions: int = 8
+    seed: int = 1
+
+    @property
+    def smallest(self) -> int:
+        """Fewest items that are embedded."""
+        return max(2 * self.neighbours, 2 * self.dimensions, 16)
+
+    def _group(self, items: ClusterItems) -> Labels:
+        points = items.vectors
+        if len(items) >= self.smallest:
+            points = umap_points(points, dimensions=self.dimensions, neighbours=self.neighbours, seed=self.seed)
+        return split_loose_groups(items, density_labels(points, self.min_cluster_size), self)
+
+
+@dataclass(frozen=True)
+class AverageLinkageClusterer(Clusterer):
+    """Average linkage on cosine distance, cut at ``distance``; every item is in a group, maybe alone.
+
+    Above ``AVERAGE_LINKAGE_LIMIT`` items the distance matrix no longer fits and k-means at the same distance is used.
+    """
+
+    distance: float = 0.25
+
+    def _group(self, items: ClusterItems) -> Labels:
+        if len(items) == 1:
+            return np.zeros(1, dtype=np.int64)
+        if len(items) > AVERAGE_LINKAGE_LIMIT:
+            return KMeansClusterer(distance=self.distance)._group(items)
+        # Rounding makes ties, and so the order of merges, independent of the last bits of the vectors.
+        condensed = np.round(np.clip(pdist(items.vectors, "cosine"), 0.0, 2.0), 6)
+        return np.asarray(fcluster(linkage(condensed, "average"), self.distance, "distance"), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class KMeansClusterer(Clusterer):
+    """k-means whose centres start as far apart as possible and whose k follows from ``distance``.
+
+    Farthest-first traversal adds centres until no item is further than ``distance`` (cosine) from one (Gonzalez 1985,
+    doi:10.1016/0304-3975(85)90224-5); Lloyd's iterations follow. Nothing is drawn at random.
+    """
+
+    distance: float = 0.25
+
+    def _group(self, items: ClusterItems) -> Labels:
+        from sklearn.cluster import KMeans
+
+        centres = self._farthest_first(items)
+        start = items.vectors[centres].astype(np.float64)
+        fitted = KMeans(n_clusters=len(centres), init=start, n_init=1).fit(items.vectors.astype(np.float64))
+        return np.asarray(fitted.labels_, dtype=np.int64)
+
+    def _farthest_first(self, items: ClusterItems) -> list[int]:
+        centres = [int(np.argmax(items.abundances))]
+        nearest = np.round(1.0 - items.vectors @ items.vectors[centres[0]], 6)
+        while nearest.max() > self.distance:
+            centres.append(int(np.argmax(nearest)))
+            nearest = np.minimum(nearest, np.round(1.0 - items.vectors @ items.vectors[centres[-1]], 6))
+        return centres
+
+
+@dataclass(frozen=True)
+class VsearchClusterer(Clusterer):
+    """Greedy clustering by alignment identity, most abundant first (vsearch --cluster_size)."""
+
+    identity: float = 0.90
+    log: Path | None = field(default=None, compare=False)
+
+    def _group(self, items: ClusterItems) -> Labels:
+        with tempfile.TemporaryDirectory(prefix="abyssal-cluster-") as folder:
+            fasta, table = Path(folder, "items.fasta"), Path(folder, "clusters.uc")
+            sized = enumerate(zip(items.sequences, items.abundances, strict=True))
+            write_fasta(fasta, ((f"{i};size={max(int(size), 1)}", sequence) for i, (sequence, size) in sized))
+            run_tool(
+                ["vsearch", "--cluster_size", fasta, "--id", f"{self.identity:.4f}", "--sizein", "--uc", table,
+                 "--qmask", "none", "--minseqlength", "1", "--threads", "1"],
+                log=self.log,
+            )  # fmt: skip
+            return _uc_labels(table, len(items))
+
+
+def _uc_labels(table: Path, count: int) -> Labels:
+    """Read the cluster number (column 2) of every record (column 9) from the S and H lines of a UC file."""
+    labels = np.full(count, NOISE, dtype=np.int64)
+    for line in table.read_text(encoding="utf-8").splitlines():
+        cells = line.split("\t")
+        if cells[0] in {"S", "H"}:
+            labels[int(cells[8].partition(";")[0])] = int(cells[1])
+    return labels
+
+
+def density_labels(points: NDArray[np.float32], min_cluster_size: int) -> Labels:
+    """Run HDBSCAN with an exact spanning tree on one thread; all noise when there are too few points."""
+    if len(points) < max(min_cluster_size, 3):
+        return np.full(len(points), NOISE, dtype=np.int64)
+    import hdbscan
+
+    fitted = hdbscan.HDBSCAN(
+        min_cluster_size=min_cluster_size, approx_min_span_tree=False, core_dist_n_jobs=1, allow_single_cluster=True
+    ).fit(np.round(points.astype(np.float64), 6))
+    return np.asarray(fitted.labels_, dtype=np.int64)
+
+
+def split_loose_groups(
+    items: ClusterItems, labels: Labels, limits: DensityClusterer | ManifoldDensityClusterer
+) -> Labels:
+    """Split every group by average linkage at the limit's distance; parts below its smallest size become noise."""
+    result = np.full(len(items), NOISE, dtype=np.int64)
+    used = 0
+    for label in range(int(labels.max(initial=NOISE)) + 1):
+        members = np.flatnonzero(labels == label)
+        parts = AverageLinkageClusterer(limits.distance).partition(items.take(members))
+        sizes = np.bincount(parts)
+        kept = sizes[parts] >= limits.min_cluster_size
+        result[members[kept]] = parts[kept] + used
+        used += sizes.size
+    return result
+
+
+def umap_points(
+    vectors: NDArray[np.float32], *, dimensions: int, neighbours: int, seed: int, spread_out: bool = False
+) -> NDArray[np.float32]:
+    """Embed unit vectors into a few dimensions with UMAP on one thread, so that a seed fixes the result.
+
+    Args:
+        vectors: (n, d) unit rows, n above ``dimensions`` + 1.
+        spread_out: leave room between points, for a map that is looked at; packed points suit density clustering.
+    """
+    reducer = _umap_module().UMAP(
+        n_components=dimensions,
+        n_neighbors=min(neighbours, len(vectors) - 1),
+        min_dist=0.2 if spread_out else 0.0,
+        metric="cosine",
+        random_state=seed,
+        n_jobs=1,
+    )
+    with warnings.catch_warnings():
+        # Groups far from all others make the neighbour graph fall into parts; UMAP lays those out apart, as wanted.
+        warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
+
+
+def _umap_module() -> Any:
+    with warnings.catch_warnings():
+        # umap announces on import that its TensorFlow variant, which is not used here, is missing.
+        warnings.filterwarnings("ignore", message="Tensorflow not installed")
+        import umap
+
+    return umap
+
+
+def make_clusterer(settings: ClusterConfig, *, seed: int, log: Path | None = None) -> Clusterer:
+    """Return the clusterer that the configuration names."""
+    if settings.method == "umap-hdbscan":
+        return ManifoldDensityClusterer(
+            settings.min_cluster_size, settings.distance, settings.neighbours, settings.dimensions, seed
+        )
+    if settings.method == "hdbscan":
+        return DensityClusterer(settings.min_cluster_size, settings.distance)
+    if settings.method == "kmeans":
+        return KMeansClusterer(settings.distance)
+    if settings.method == "average-linkage":
+        return AverageLinkageClusterer(settings.distance)
+    return VsearchClusterer(settings.identity, log)

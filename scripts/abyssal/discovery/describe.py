@@ -1,0 +1,168 @@
+"""From groups of amplicons to putative-taxon records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abyssal.discovery.nearest import NearestNamed, find_nearest, lineage_text, rank_distances, rank_of_novelty
+from abyssal.discovery.records import PutativeTaxon
+from abyssal.references.model import AmpliconReference
+
+RADIUS_FLOOR = 0.05
+"""Smallest radius: the 6-mer cosine distance that three substitutions make in 380 bp, so that a taxon of one ASV still
+takes in its own sequencing errors."""
+
+RADIUS_QUANTILE = 0.95
+_SMALL = 20
+
+
+@dataclass(frozen=True)
+class StudyAmplicons:
+    """The ASVs of one marker of a study.
+
+    Attributes:
+        ids: MD5 names, one an ASV.
+        sequences: n upper-case sequences in primer orientation.
+        vectors: (n, d) float32 unit rows.
+        samples: names of the samples.
+        counts: (n, samples) int64 reads.
+    """
+
+    ids: tuple[str, ...]
+    sequences: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    samples: tuple[str, ...]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def reads(self) -> NDArray[np.int64]:
+        """Reads of each ASV in all samples."""
+        return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
+
+
+@dataclass(frozen=True)
+class EmbeddedReference:
+    """A reference with its vectors and the gate that belongs to it.
+
+    Attributes:
+        reference: the checked amplicons.
+        vectors: (n, d) float32 unit rows in their order.
+        gate_distance: k-mer cosine distance beyond which an amplicon is not explained, 0..1.
+        k: length of the gate's k-mers.
+    """
+
+    reference: AmpliconReference
+    vectors: NDArray[np.float32]
+    gate_distance: float
+    k: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Positions of a group's ASVs: the clustered ones and the error satellites that follow them."""
+
+    clustered: tuple[int, ...]
+    satellites: tuple[int, ...]
+
+    def members(self, study: StudyAmplicons) -> list[int]:
+        """Return all positions, most abundant first, ties by id."""
+        reads = study.reads
+        return sorted((*self.clustered, *self.satellites), key=lambda i: (-int(reads[i]), study.ids[i]))
+
+
+def describe_groups(
+    study: StudyAmplicons,
+    groups: Sequence[Group],
+    ids: Sequence[str],
+    stability: NDArray[np.float64] | None,
+    named: EmbeddedReference | None,
+    *,
+    seed: int,
+) -> list[PutativeTaxon]:
+    """Return one record a group, by falling reads, then id."""
+    medoids = [_medoid(study, group) for group in groups]
+    separation = _separations(study.vectors[medoids])
+    nearest, novel = _relatives(study, medoids, named, seed=seed)
+    taxa = []
+    for number, (group, medoid) in enumerate(zip(groups, medoids, strict=True)):
+        members = group.members(study)
+        distances = np.round(np.clip(1.0 - study.vectors[members] @ study.vectors[medoid], 0.0, 2.0), 6) + 0.0
+        relative = nearest[number]
+        place = None if relative is None or named is None else named.reference
+        taxa.append(
+            PutativeTaxon(
+                id=ids[number],
+                members=tuple(study.ids[i] for i in members),
+                satellites=frozenset(study.ids[i] for i in group.satellites),
+                sample_reads=tuple(int(reads) for reads in study.counts[members].sum(axis=0)),
+                exemplar=study.ids[medoid],
+                sequence=study.sequences[medoid],
+                radius=_radius(distances),
+                nearest_id="" if relative is None or place is None else place.ids[relative.position],
+                nearest_lineage="" if relative is None or place is None else lineage_text(
+                    place.lineages[relative.position]
+                ),
+                nearest_identity=None if relative is None else relative.identity,
+                nearest_similarity=None if relative is None else relative.similarity,
+                novel_rank=novel[number],
+                cohesion=round(1.0 - float(distances.mean(dtype=np.float64)), 6),
+                separation=separation[number],
+                stability=_known(stability, number),
+                distances=tuple(float(distance) for distance in distances),
+            )
+        )  # fmt: skip
+    return sorted(taxa, key=lambda taxon: (-taxon.reads, taxon.id))
+
+
+def _known(values: NDArray[np.float64] | None, number: int) -> float | None:
+    return None if values is None or not np.isfinite(values[number]) else float(values[number])
+
+
+def _medoid(study: StudyAmplicons, group: Group) -> int:
+    """Return the clustered member nearest to all others, weighted by reads; the most abundant of several."""
+    members = sorted(group.clustered, key=lambda i: (-int(study.reads[i]), study.ids[i]))
+    weights = np.maximum(study.reads[members], 1).astype(np.float64)
+    vectors = study.vectors[members].astype(np.float64)
+    # The weighted sum of cosines to all members is one product with their weighted sum: no n x n matrix.
+    closeness = np.round(vectors @ (weights @ vectors) / weights.sum(), 6)
+    return members[int(np.argmax(closeness))]
+
+
+def _radius(distances: NDArray[np.floating]) -> float:
+    reach = distances.max() if distances.size <= _SMALL else np.quantile(distances, RADIUS_QUANTILE)
+    return round(max(float(reach), RADIUS_FLOOR), 6)
+
+
+def _separations(exemplars: NDArray[np.float32]) -> list[float | None]:
+    if len(exemplars) < 2:
+        return [None] * len(exemplars)
+    nearest: list[float | None] = []
+    for number, vector in enumerate(exemplars):
+        similarity = exemplars @ vector
+        similarity[number] = -np.inf
+        nearest.append(round(max(float(1.0 - similarity.max()), 0.0), 6))
+    return nearest
+
+
+def _relatives(
+    study: StudyAmplicons, medoids: Sequence[int], named: EmbeddedReference | None, *, seed: int
+) -> tuple[Sequence[NearestNamed | None], list[str]]:
+    if named is None or not medoids or len(named.reference) == 0:
+        return [None] * len(medoids), [""] * len(medoids)
+    found = find_nearest(
+        [study.sequences[i] for i in medoids], study.vectors[list(medoids)], named.reference, named.vectors
+    )
+    typical = rank_distances(named.reference, named.vectors, seed=seed)
+    lineages = named.reference.lineages
+    novel = [
+        rank_of_novelty(relative.similarity, lineages[relative.position], named.reference.ranks, typical)
+        for relative in found
+    ]
+    return found, novel

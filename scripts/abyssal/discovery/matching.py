@@ -1,0 +1,112 @@
+"""Ids of putative taxa that survive re-runs and added samples.
+
+A new taxon is named ``PT`` and the first ten hex digits of the MD5 of its most abundant member. When an earlier run is
+given, a taxon takes the id of the earlier taxon that it shares most ASVs with, provided that the choice is mutual: no
+other new taxon shares more with that earlier one (ties go to the new taxon with more reads, then to the earlier one
+whose id sorts first). An id taken over never names a second taxon; a taxon whose own id is taken is named by its next
+member. ASVs that exist in one run only do not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from abyssal.discovery.records import StoredTaxon
+
+ID_PREFIX = "PT"
+_DIGITS = 10
+
+Fate = Literal["kept", "split", "merged", "gone", "new"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one taxon.
+
+    Attributes:
+        taxon: id of the earlier taxon, or of the new one when it is new.
+        fate: kept (one successor, which has no other parent), split (several successors), merged (its successor has
+            other parents), gone (no member left), new (no parent).
+        successors: ids of the new taxa that hold its members, most shared members first.
+    """
+
+    taxon: str
+    fate: Fate
+    successors: tuple[str, ...]
+
+
+def match_previous(
+    records: Sequence[Sequence[str]], previous: Sequence[StoredTaxon], *, reads: Mapping[str, int]
+) -> tuple[list[str], list[Change]]:
+    """Return the id of every new group and what became of every earlier taxon.
+
+    Args:
+        records: members (ASV ids) of each new group, most abundant first.
+        previous: taxa of the earlier run; empty for a first run.
+        reads: reads of each ASV in the new run, to break ties.
+    """
+    weight = [sum(reads.get(member, 0) for member in members) for members in records]
+    shared = _overlaps(records, previous)
+    ids = _inherited(shared, weight, previous)
+    taken = {name for name in ids if name}
+    for number, members in enumerate(records):
+        if not ids[number]:
+            ids[number] = _fresh_id(members, taken)
+            taken.add(ids[number])
+    return ids, _changes(ids, shared, previous)
+
+
+def _overlaps(records: Sequence[Sequence[str]], previous: Sequence[StoredTaxon]) -> dict[tuple[int, int], int]:
+    """Return {(new, earlier): ASVs in both} for pairs that share any."""
+    home = {member: number for number, taxon in enumerate(previous) for member in taxon.members}
+    shared: dict[tuple[int, int], int] = {}
+    for new, members in enumerate(records):
+        for member in members:
+            if member in home:
+                shared[new, home[member]] = shared.get((new, home[member]), 0) + 1
+    return shared
+
+
+def _inherited(
+    shared: Mapping[tuple[int, int], int], weight: Sequence[int], previous: Sequence[StoredTaxon]
+) -> list[str]:
+    heir: dict[int, tuple[int, int, int]] = {}
+    parent: dict[int, tuple[int, str, int]] = {}
+    for (new, old), count in shared.items():
+        heir[old] = max(heir.get(old, (0, 0, 0)), (count, weight[new], -new))
+        parent[new] = min(parent.get(new, (1, "", 0)), (-count, previous[old].id, old))
+    ids = [""] * len(weight)
+    for new, (_, name, old) in parent.items():
+        if -heir[old][2] == new:
+            ids[new] = name
+    return ids
+
+
+def _fresh_id(members: Sequence[str], taken: set[str]) -> str:
+    for member in members:
+        name = ID_PREFIX + member[:_DIGITS]
+        if name not in taken:
+            return name
+    # Every member's short id is in use: only the whole digest of the first is left, and that is unique.
+    return ID_PREFIX + members[0]
+
+
+def _changes(
+    ids: Sequence[str], shared: Mapping[tuple[int, int], int], previous: Sequence[StoredTaxon]
+) -> list[Change]:
+    parents: dict[int, int] = {}
+    for new, _ in shared:
+        parents[new] = parents.get(new, 0) + 1
+    changes = []
+    for old, taxon in enumerate(previous):
+        heirs = sorted((-count, ids[new], new) for (new, origin), count in shared.items() if origin == old)
+        fate: Fate = "gone"
+        if len(heirs) > 1:
+            fate = "split"
+        elif heirs:
+            fate = "merged" if parents[heirs[0][2]] > 1 else "kept"
+        changes.append(Change(taxon.id, fate, tuple(name for _, name, _ in heirs)))
+    changes += [Change(name, "new", (name,)) for new, name in enumerate(ids) if new not in parents]
+    return sorted(changes, key=lambda change: (change.taxon, change.fate))

@@ -1,0 +1,121 @@
+"""The contract every clusterer meets, whatever its method."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from abyssal.config.models import ClusterConfig
+from abyssal.discovery.clusterers import (
+    NOISE,
+    AverageLinkageClusterer,
+    Clusterer,
+    ClusterItems,
+    DensityClusterer,
+    KMeansClusterer,
+    ManifoldDensityClusterer,
+    VsearchClusterer,
+    make_clusterer,
+)
+from abyssal.discovery.stability import singletons_for_noise
+from sklearn.metrics import adjusted_rand_score
+
+CLUSTERERS = [
+    pytest.param(ManifoldDensityClusterer(distance=0.4), id="umap-hdbscan"),
+    pytest.param(DensityClusterer(distance=0.4), id="hdbscan"),
+    pytest.param(KMeansClusterer(0.4), id="kmeans"),
+    pytest.param(AverageLinkageClusterer(0.4), id="average-linkage"),
+    pytest.param(VsearchClusterer(0.9), id="vsearch"),
+]
+
+
+def empty_items() -> ClusterItems:
+    return ClusterItems(np.zeros((0, 8), dtype=np.float32), (), np.zeros(0, dtype=np.int64))
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+def test_no_items_give_no_labels(clusterer: Clusterer) -> None:
+    labels = clusterer.partition(empty_items())
+    assert labels.shape == (0,)
+    assert labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_few_items_each_get_a_label(clusterer: Clusterer, count: int, families) -> None:
+    items = families(count, 1).items
+    labels = clusterer.partition(items)
+    assert labels.shape == (count,)
+    # Unrelated sequences never share a group, and a density method may call them noise.
+    assert len(set(singletons_for_noise(labels).tolist())) == count
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS[1:])
+def test_families_are_found_and_the_order_of_items_does_not_matter(clusterer: Clusterer, families) -> None:
+    made = families(6, 8)
+    labels = clusterer.partition(made.items)
+    assert adjusted_rand_score(made.truth, singletons_for_noise(labels)) > 0.9
+    order = np.random.default_rng(3).permutation(len(made.items))
+    shuffled = clusterer.partition(made.items.take(order))
+    # Not merely the same partition: the same numbers, since groups are numbered by size.
+    np.testing.assert_array_equal(shuffled, labels[order])
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS[1:])
+def test_the_same_items_give_the_same_labels(clusterer: Clusterer, families) -> None:
+    items = families(4, 5, seed=9).items
+    np.testing.assert_array_equal(clusterer.partition(items), clusterer.partition(items))
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS)
+def test_labels_count_up_by_falling_size(clusterer: Clusterer, families) -> None:
+    big, small = families(1, 9, seed=5).items, families(1, 4, seed=6).items
+    items = ClusterItems(
+        np.concatenate([small.vectors, big.vectors]),
+        small.sequences + big.sequences,
+        np.concatenate([small.abundances, big.abundances]),
+    )
+    labels = clusterer.partition(items)
+    sizes = np.bincount(labels[labels != NOISE])
+    assert (np.diff(sizes) <= 0).all()
+    assert set(labels.tolist()) <= set(range(-1, sizes.size))
+
+
+@pytest.mark.slow
+def test_umap_finds_families_in_any_order_and_repeats_itself(families) -> None:
+    made = families(6, 12)
+    clusterer = ManifoldDensityClusterer(distance=0.4, seed=4)
+    labels = clusterer.partition(made.items)
+    assert adjusted_rand_score(made.truth, singletons_for_noise(labels)) > 0.8
+    order = np.random.default_rng(3).permutation(len(made.items))
+    np.testing.assert_array_equal(clusterer.partition(made.items.take(order)), labels[order])
+
+
+def test_umap_with_few_items_is_hdbscan_on_the_vectors(families) -> None:
+    items = families(3, 5).items
+    assert len(items) < ManifoldDensityClusterer().smallest
+    np.testing.assert_array_equal(
+        ManifoldDensityClusterer().partition(items), DensityClusterer().partition(items)
+    )  # fmt: skip
+
+
+def test_kmeans_needs_no_number_of_groups(families) -> None:
+    labels = KMeansClusterer(0.4).partition(families(7, 6, seed=2).items)
+    assert labels.max() + 1 == 7
+
+
+def test_average_linkage_at_a_wide_distance_makes_one_group(families) -> None:
+    assert set(AverageLinkageClusterer(2.0).partition(families(3, 3).items).tolist()) == {0}
+
+
+@pytest.mark.parametrize("method", ["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch"])
+def test_every_configured_method_has_a_clusterer_with_its_settings(method: str) -> None:
+    settings = ClusterConfig(method=method, distance=0.31, identity=0.93, min_cluster_size=3, neighbours=7)
+    made = make_clusterer(settings, seed=5)
+    expected = {
+        "umap-hdbscan": ManifoldDensityClusterer(3, 0.31, 7, settings.dimensions, 5),
+        "hdbscan": DensityClusterer(3, 0.31),
+        "kmeans": KMeansClusterer(0.31),
+        "average-linkage": AverageLinkageClusterer(0.31),
+        "vsearch": VsearchClusterer(0.93),
+    }
+    assert made == expected[method]
