@@ -10,13 +10,13 @@ import pytest
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.stage_files import OUTPUTS, ClusterFiles, cluster_files
 from abyssal.encoder.kmers import kmer_profiles
+from abyssal.encoder.vectors import Vectors, write_vectors
 from abyssal.errors import DataError
-from abyssal.files import write_json
+from abyssal.files import sha256_file, write_json
 from abyssal.reads.table import CountTable, write_table
 from abyssal.references.model import AmpliconReference, write_reference
 from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import read_records, write_fasta
-from safetensors.numpy import save_file
 
 SETTINGS = ClusterConfig(method="average-linkage", distance=0.4, resamples=4)
 
@@ -56,7 +56,12 @@ class Study:
         write_fasta(self.folder / "asvs.fasta", [(ids[i], sequences[i]) for i in order])
         table = CountTable(tuple(ids), ("S1", "S2", "blank"), np.array(counts, dtype=np.int64))
         write_table(self.folder / "asv_table.tsv", table)
-        save_file({"vectors": kmer_profiles([sequences[i] for i in order])}, self.folder / "asvs.safetensors")
+        self.write_vectors("asvs", kmer_profiles([sequences[i] for i in order]))
+
+    def write_vectors(self, name: str, values: np.ndarray) -> None:
+        fasta = self.folder / ("asvs.fasta" if name == "asvs" else "reference.fasta.gz")
+        made = Vectors(values, "0" * 64, "kmers", sha256_file(fasta))
+        write_vectors(self.folder / f"{name}.safetensors", made)
 
     def write_reference(self, named: list[str]) -> None:
         lineages = [(f"family{i // 3}", f"genus{i // 2}", f"species{i}") for i in range(len(named))]
@@ -64,7 +69,7 @@ class Study:
         ids = tuple(f"ref{i}" for i in range(len(named)))
         reference = AmpliconReference(("family", "genus", "species"), ids, tuple(named), members)
         write_reference(reference, self.folder / "reference.fasta.gz", self.folder / "lineages.tsv")
-        save_file({"vectors": kmer_profiles(named)}, self.folder / "reference.safetensors")
+        self.write_vectors("reference", kmer_profiles(named))
         write_json(self.folder / "gate.json", {"distance": 0.3, "quantile": 0.95, "k": 6})
 
     def files(self, *, reference: bool = True) -> ClusterFiles:
@@ -156,7 +161,6 @@ def test_ids_are_kept_from_an_earlier_run(study: Study, tmp_path: Path) -> None:
 
 def test_a_study_without_asvs_passes_through(study: Study, tmp_path: Path) -> None:
     study.write([], [])
-    save_file({"vectors": np.zeros((0, 4096), dtype=np.float32)}, study.folder / "asvs.safetensors")
     for reference in (True, False):
         found = cluster_files(study.files(reference=reference), tmp_path / "cluster", SETTINGS, seed=1)
         assert found.taxa == []
@@ -169,15 +173,16 @@ def drop_a_count(study: Study) -> None:
 
 
 def drop_a_vector(study: Study) -> None:
-    save_file({"vectors": np.zeros((2, 4), dtype=np.float32)}, study.folder / "asvs.safetensors")
+    study.write_vectors("asvs", np.zeros((2, 4), dtype=np.float32))
 
 
-def rename_the_tensor(study: Study) -> None:
-    save_file({"embeddings": np.zeros((13, 4), dtype=np.float32)}, study.folder / "asvs.safetensors")
+def change_the_fasta(study: Study) -> None:
+    path = study.folder / "asvs.fasta"
+    path.write_text(path.read_text() + ">more\nACGT\n")
 
 
 def cut_the_reference_vectors(study: Study) -> None:
-    save_file({"vectors": np.zeros((1, 4096), dtype=np.float32)}, study.folder / "reference.safetensors")
+    study.write_vectors("reference", np.zeros((1, 4096), dtype=np.float32))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +190,7 @@ def cut_the_reference_vectors(study: Study) -> None:
     [
         (drop_a_count, "do not hold the same ASVs"),
         (drop_a_vector, r"13, 13 and 2"),
-        (rename_the_tensor, r"tensor named vectors, found \['embeddings'\]"),
+        (change_the_fasta, r"made from another file than .*asvs\.fasta"),
         (cut_the_reference_vectors, "holds 1 vectors for 6 amplicons; rerun embed"),
     ],
 )

@@ -5,15 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
-
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.describe import EmbeddedReference, StudyAmplicons
 from abyssal.discovery.layout import write_map
 from abyssal.discovery.records import StoredTaxon, read_members, write_records
 from abyssal.discovery.stage import Discovery, discover
+from abyssal.encoder.vectors import read_vectors
 from abyssal.errors import DataError
 from abyssal.files import open_atomic, read_json
 from abyssal.reads.table import read_table
@@ -84,7 +81,7 @@ def read_study(asvs: Path, table: Path, vectors: Path) -> StudyAmplicons:
     records = list(read_records(asvs))
     counted = read_table(table)
     rows = {name: row for row, name in enumerate(counted.features)}
-    array = read_vectors(vectors)
+    array = read_vectors(vectors, fasta=asvs).values
     missing = next((record.id for record in records if record.id not in rows), None)
     if missing is not None or not len(records) == len(rows) == len(array):
         message = (
@@ -97,20 +94,11 @@ def read_study(asvs: Path, table: Path, vectors: Path) -> StudyAmplicons:
     return StudyAmplicons(ids, sequences, array, counted.columns, counts)
 
 
-def read_vectors(source: Path) -> NDArray[np.float32]:
-    """Return the tensor ``vectors``, (n, d) float32, of an embed output."""
-    tensors = load_file(source)
-    if "vectors" not in tensors or tensors["vectors"].ndim != 2:
-        message = f"{source}: expected a two-dimensional tensor named vectors, found {sorted(tensors)}; rerun embed"
-        raise DataError(message)
-    return np.asarray(tensors["vectors"], dtype=np.float32)
-
-
 def _read_named(files: ClusterFiles) -> EmbeddedReference | None:
     if files.reference is None or files.lineages is None or files.reference_vectors is None or files.gate is None:
         return None
     reference = read_reference(files.reference, files.lineages)
-    vectors = read_vectors(files.reference_vectors)
+    vectors = read_vectors(files.reference_vectors, fasta=files.reference).values
     if len(vectors) != len(reference):
         message = f"{files.reference_vectors} holds {len(vectors)} vectors for {len(reference)} amplicons; rerun embed"
         raise DataError(message)
