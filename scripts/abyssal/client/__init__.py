@@ -1,1 +1,6 @@
-"""A small client of the inference service; needs neither torch nor scikit-learn."""
+"""A small typed client of the inference service; needs grpcio, protobuf and numpy, but no torch."""
+
+from abyssal.client.errors import ServiceError, ServiceUnavailable
+from abyssal.client.sync import Client
+
+__all__ = ["Client", "ServiceError", "ServiceUnavailable"]

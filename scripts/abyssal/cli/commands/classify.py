@@ -1,0 +1,105 @@
+"""``abyssal classify``: FASTA or FASTQ in, classification table out, from a bundle or through a running service."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abyssal.errors import UsageError
+from abyssal.sequences.records import SequenceRecord, read_records
+
+if TYPE_CHECKING:
+    from abyssal.inference.tables import AnsweredChunk
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_ROWS = 40
+_SECONDS_BETWEEN_LINES = 5.0
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("classify", help="classify sequences into a table", description=__doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="FASTA or FASTQ, plain or gzipped")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--bundle", type=Path, metavar="DIR", help="classify with this bundle, without a service")
+    source.add_argument("--server", metavar="HOST:PORT", help="classify through a running service")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="TSV", help="classification table to write; gzipped when it ends in .gz"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help=f"print a readable table (the first {_SHOWN_ROWS} sequences)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Classify one file."""
+    if arguments.output is None and not arguments.table:
+        message = "nowhere to write to; give -o FILE.tsv, --table or both"
+        raise UsageError(message)
+    if arguments.output is not None and arguments.output.is_dir():
+        message = f"{arguments.output} is a directory; give the path of the table to write"
+        raise UsageError(message)
+    if not arguments.file.is_file():
+        message = f"{arguments.file}: no such file; expected FASTA or FASTQ, plain or gzipped"
+        raise UsageError(message)
+    records = read_records(arguments.file)
+    if arguments.bundle is not None:
+        _with_bundle(arguments, records)
+    else:
+        _with_service(arguments, records)
+
+
+def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
+    from abyssal.bundle.read import open_bundle
+    from abyssal.inference.tables import classify_offline
+    from abyssal.taxonomy.classifier import Classifier
+
+    bundle = open_bundle(arguments.bundle)
+    classifier = Classifier.load(bundle.directory)
+    logger.info("model %s %s (%s)", bundle.name, bundle.version, bundle.digest[:12])
+    _write(arguments, classifier.ranks, classify_offline(classifier, records))
+
+
+def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
+    try:
+        from abyssal.client import Client
+    except ImportError as error:
+        message = f"the client is not installed ({error.name} is missing); install abyssal[client]"
+        raise UsageError(message) from error
+
+    with Client(arguments.server) as client:
+        model = client.current_model()
+        logger.info("model %s %s (%s) at %s", model.name, model.version, model.digest[:12], arguments.server)
+        _write(arguments, model.ranks, client.classify_records(records))
+
+
+def _write(arguments: argparse.Namespace, ranks: tuple[str, ...], chunks: Iterable[AnsweredChunk]) -> None:
+    from abyssal.inference.tables import write_table
+    from abyssal.inference.terminal import ReadableTable
+
+    table = ReadableTable(_SHOWN_ROWS)
+    watched = _with_progress(table.watch(chunks) if arguments.table else chunks)
+    if arguments.output is None:
+        rows = sum(len(ids) for ids, _ in watched)
+    else:
+        rows = write_table(arguments.output, ranks, watched)
+        logger.info("%d sequences classified, written to %s", rows, arguments.output)
+    if arguments.table:
+        sys.stdout.write(table.render(rows))
+
+
+def _with_progress(chunks: Iterable[AnsweredChunk]) -> Iterator[AnsweredChunk]:
+    done, last = 0, time.monotonic()
+    for ids, answers in chunks:
+        yield ids, answers
+        done += len(ids)
+        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            logger.info("%d sequences classified", done)

@@ -1,0 +1,38 @@
+"""``abyssal serve``: answer classification calls over gRPC from a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from abyssal.errors import UsageError
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser("serve", help="serve a bundle over gRPC", description=__doc__)
+    parser.add_argument("--bundle", metavar="DIR", help="bundle to serve (default: environment variable MODEL_PATH)")
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: 50051)")
+    parser.add_argument(
+        "--port-file", type=Path, metavar="FILE", help="write HOST:PORT to this file once the service answers"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    try:
+        from abyssal_server.app import serve
+        from abyssal_server.settings import ServerSettings
+    except ImportError as error:
+        message = f"the service is not installed ({error.name} is missing); install abyssal[serve]"
+        raise UsageError(message) from error
+
+    if not arguments.bundle and not os.environ.get("MODEL_PATH"):
+        message = "no bundle to serve; give --bundle DIR or set MODEL_PATH"
+        raise UsageError(message)
+    settings = ServerSettings.read(os.environ, model_path=arguments.bundle, host=arguments.host, port=arguments.port)
+    asyncio.run(serve(settings, port_file=arguments.port_file))

@@ -1,0 +1,114 @@
+"""What happens around every call: counting, request ids, one log line, and errors turned into status."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, NoReturn, TypeAlias
+
+import grpc
+from abyssal.errors import AbyssalError
+from grpc_status import rpc_status
+
+from abyssal_server.calls import Calls
+from abyssal_server.errors import RetryLater
+from abyssal_server.status import rich_status
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID = "x-request-id"
+_REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_COUNTED_PREFIX = "/abyssal.inference.v1.Classification/"
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class CallGuard(grpc.aio.ServerInterceptor):
+    """Wraps every method; health and reflection are not counted as calls."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def intercept_service(
+        self, continuation: Callable[[Any], Awaitable[Handler | None]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler | None:
+        """Return the method's handler inside the guard."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith("/abyssal."):
+            return handler
+        if handler.request_streaming:
+            behaviour = self._guarded_stream(handler.stream_stream, method)
+            return grpc.stream_stream_rpc_method_handler(
+                behaviour, handler.request_deserializer, handler.response_serializer
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._guarded_unary(handler.unary_unary, method),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+    def _guarded_unary(self, behaviour: Any, method: str) -> Any:
+        async def guarded(request: Any, context: Context) -> Any:
+            async with self._around(method, context):
+                return await behaviour(request, context)
+
+        return guarded
+
+    def _guarded_stream(self, behaviour: Any, method: str) -> Any:
+        async def guarded(requests: Any, context: Context) -> None:
+            async with self._around(method, context):
+                await behaviour(requests, context)
+
+        return guarded
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
+        request_id = _request_id(context)
+        context.set_trailing_metadata(((REQUEST_ID, request_id),))
+        started = time.monotonic()
+        outcome = "OK"
+        try:
+            async with AsyncExitStack() as stack:
+                if method.startswith(_COUNTED_PREFIX):
+                    stack.enter_context(self._calls.entered())
+                yield
+        except asyncio.CancelledError:
+            outcome = "CANCELLED"
+            raise
+        except grpc.aio.AbortError:
+            raise
+        except AbyssalError as error:
+            outcome = type(error).__name__
+            await _abort(context, error, request_id)
+        except grpc.aio.BaseError as error:
+            # A write to a caller that is gone fails with ExecuteBatchError, not with CancelledError.
+            outcome = f"CALLER GONE ({type(error).__name__})"
+            raise asyncio.CancelledError from error
+        except Exception:
+            logger.exception("%s failed (request %s)", method, request_id)
+            outcome = "INTERNAL"
+            await _abort(context, AbyssalError(f"internal error; quote request id {request_id}"), request_id)
+        finally:
+            logger.info("%s %s %.1f ms request %s", method, outcome, 1000 * (time.monotonic() - started), request_id)
+
+
+def _request_id(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == REQUEST_ID and isinstance(value, str) and _REQUEST_ID_PATTERN.fullmatch(value):
+            return value
+    return uuid.uuid4().hex
+
+
+async def _abort(context: Context, error: AbyssalError, request_id: str) -> NoReturn:
+    status = rpc_status.to_status(rich_status(error))
+    trailers = [*(status.trailing_metadata or ()), (REQUEST_ID, request_id)]
+    if isinstance(error, RetryLater):
+        trailers.append(("grpc-retry-pushback-ms", str(int(error.retry_after * 1000))))
+    await context.abort(status.code, status.details or "", tuple(trailers))
