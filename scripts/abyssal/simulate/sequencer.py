@@ -1,0 +1,140 @@
+"""From settings to what the kernels take: primers and adapters as codes, error rates that average to those asked."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abyssal.errors import UsageError
+from abyssal.sequences.alphabet import IUPAC_BASES, first_invalid_letter, normalise, reverse_complement
+from abyssal.simulate.kernels import Construct, Molecules, Sequencer, mean_error
+from abyssal.simulate.settings import Sequencing, Simulation
+
+_MOST_ERROR = 0.75
+"""A base called at random is wrong three times out of four."""
+_CALIBRATION_PAIRS = 4000
+_LONGEST_RUN = 8
+"""Beyond this a homopolymer's risk of an indel grows no more (as in ``kernels``)."""
+
+
+def build_construct(simulation: Simulation) -> Construct:
+    """Encode primers, adapters and spacers.
+
+    Raises:
+        UsageError: a primer or adapter has letters outside IUPAC.
+    """
+    sequencing = simulation.sequencing
+    return Construct(
+        _primer("forward primer", simulation.forward_primer, reverse=False),
+        _primer("reverse primer", simulation.reverse_primer, reverse=True),
+        _codes("adapter 1", sequencing.adapter_1),
+        _codes("adapter 2", sequencing.adapter_2),
+        "ACGT".index(sequencing.filler),
+        sequencing.random_bases,
+        sequencing.flipped_share,
+    )
+
+
+def _checked(what: str, sequence: str) -> str:
+    letters = normalise(sequence)
+    invalid = first_invalid_letter(letters)
+    if invalid is not None:
+        message = f"{what} {sequence!r} has a letter outside IUPAC ({invalid[1]!r} at position {invalid[0] + 1})"
+        raise UsageError(message)
+    return letters
+
+
+def _primer(what: str, primer: str, *, reverse: bool) -> NDArray[np.uint8]:
+    """Return (length, 5): the number of bases a letter stands for, then their codes."""
+    letters = _checked(what, primer)
+    letters = reverse_complement(letters) if reverse else letters
+    table = np.zeros((len(letters), 5), dtype=np.uint8)
+    for position, letter in enumerate(letters):
+        bases = IUPAC_BASES[letter]
+        table[position, 0] = len(bases)
+        table[position, 1 : 1 + len(bases)] = ["ACGT".index(base) for base in bases]
+    return table
+
+
+def _codes(what: str, sequence: str) -> NDArray[np.uint8]:
+    letters = _checked(what, sequence)
+    if set(letters) - set("ACGT"):
+        message = f"{what} {sequence!r} has degenerate letters; expected A, C, G and T only"
+        raise UsageError(message)
+    return np.array(["ACGT".index(letter) for letter in letters], dtype=np.uint8)
+
+
+def build_sequencer(
+    simulation: Simulation,
+    molecules: Molecules,
+    shares: NDArray[np.float64],
+    construct: Construct,
+    rng: np.random.Generator,
+) -> Sequencer:
+    """Encode the quality model and scale substitution and indel rates to the means asked for.
+
+    Args:
+        simulation: the settings.
+        molecules: all molecules.
+        shares: (molecules,) each one's expected share of the reads.
+        construct: what surrounds them.
+        rng: source of the key for the simulated qualities that the scale is measured on.
+    """
+    sequencing, quality = simulation.sequencing, simulation.sequencing.quality
+    threshold, alias = quality.alias_tables()
+    lengths = np.diff(molecules.starts)
+    flanks = construct.forward.shape[0] + construct.reverse.shape[0] + 2 * sequencing.random_bases
+    longest = sequencing.read_length or 2 * int(lengths.max() + flanks)
+    typical = sequencing.read_length or int(round(float(shares @ lengths))) + flanks
+    sequencer = Sequencer(
+        length=sequencing.read_length or 0,
+        mates=quality.mates,
+        threshold=threshold,
+        alias=alias,
+        bin_of=quality.bin_of(longest),
+        phred=quality.phred,
+        joint=np.ascontiguousarray(quality.joint.ravel()),
+        error=np.minimum(np.power(10.0, quality.phred.astype(np.float64) / -10.0), _MOST_ERROR),
+        ambiguous_share=quality.ambiguous_share,
+        indel_rate=_base_indel_rate(sequencing, molecules, shares),
+        insertion_share=sequencing.insertion_share,
+        homopolymer_growth=sequencing.homopolymer_growth,
+        pcr_error_rate=simulation.amplification.error_rate,
+    )
+    if sequencing.substitution_rate is None:
+        return sequencer
+    return _scaled(sequencer, sequencing.substitution_rate, typical, np.uint64(rng.integers(0, 2**63)))
+
+
+def _scaled(sequencer: Sequencer, asked: float, length: int, key: np.uint64) -> Sequencer:
+    """Scale the error of every quality so that reads of this length have ``asked`` errors a base."""
+    if asked == 0.0:
+        return sequencer._replace(error=np.zeros_like(sequencer.error))
+    unscaled = sequencer.error
+    scale = 1.0
+    # Errors are capped, so the mean is not linear in the scale; a few rounds settle it.
+    for _ in range(8):
+        sequencer = sequencer._replace(error=np.minimum(unscaled * scale, _MOST_ERROR))
+        scale *= asked / mean_error(key, _CALIBRATION_PAIRS, length, sequencer)
+    return sequencer._replace(error=np.minimum(unscaled * scale, _MOST_ERROR))
+
+
+def _base_indel_rate(sequencing: Sequencing, molecules: Molecules, shares: NDArray[np.float64]) -> float:
+    """Return the rate outside homopolymers at which the mean over the molecules is the rate asked for."""
+    if sequencing.indel_rate == 0.0:
+        return 0.0
+    runs = _run_lengths(molecules)
+    risk = 1.0 + sequencing.homopolymer_growth * np.minimum(runs - 1, _LONGEST_RUN - 1)
+    lengths = np.diff(molecules.starts)
+    totals = np.add.reduceat(risk, molecules.starts[:-1])
+    return float(sequencing.indel_rate * (shares @ lengths) / (shares @ totals))
+
+
+def _run_lengths(molecules: Molecules) -> NDArray[np.int64]:
+    """Return for each base how many equal bases end with it."""
+    codes = molecules.codes
+    new = np.ones(len(codes), dtype=bool)
+    new[1:] = codes[1:] != codes[:-1]
+    new[molecules.starts[:-1]] = True
+    positions = np.arange(len(codes))
+    return positions - np.maximum.accumulate(np.where(new, positions, 0)) + 1
