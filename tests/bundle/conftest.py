@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
 from safetensors.numpy import load_file, save_file
+
+from tests.bundle.s3_server import S3Server, s3_server
 
 RANKS = ("domain", "genus")
 LINEAGES = [("Eukaryota", "Alpha"), ("Eukaryota", "Beta"), ("Eukaryota", "Gamma")]
@@ -116,3 +118,10 @@ def bundle(make_bundle: Callable[..., Path]) -> Path:
 def load_model() -> Callable[[Path], NearestProfile]:
     """What makes a classifier from the directory of a small model or bundle."""
     return NearestProfile
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One real S3-compatible server for the session; every test takes its own prefix."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server

@@ -1,0 +1,443 @@
+"""One contract for every registry: a directory, and a real S3-compatible server."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from abyssal.bundle.manifest import Manifest
+from abyssal.bundle.read import Bundle, open_bundle
+from abyssal.bundle.registry import Labels, Registry, open_location, open_registry
+from abyssal.bundle.registry.base import version_order
+from abyssal.errors import BundleError, UsageError
+
+from tests.bundle.s3_server import BUCKET, S3Server
+
+_prefixes = itertools.count()
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    if request.param == "directory":
+        return open_registry(str(tmp_path / "registry"))
+    server: S3Server = request.getfixturevalue("s3")
+    return open_registry(f"s3://{BUCKET}/test/{next(_prefixes)}", environment=server.environment)
+
+
+@pytest.fixture
+def versions(make_bundle: Callable[..., Path], tmp_path: Path) -> Callable[[str], Path]:
+    """A bundle of a given version, written once a test."""
+
+    def of(version: str) -> Path:
+        place = tmp_path / f"written-{version}"
+        return place if place.exists() else make_bundle(place, version=version)
+
+    return of
+
+
+def test_an_empty_registry_lists_nothing(registry: Registry) -> None:
+    assert registry.names() == []
+    assert registry.versions("demo") == []
+    assert registry.labels("demo") == Labels()
+
+
+def test_a_published_bundle_is_listed_and_fetched_byte_for_byte(
+    registry: Registry, bundle: Path, tmp_path: Path
+) -> None:
+    done = registry.publish(bundle)
+    assert (done.name, done.version, done.digest, done.created) == ("demo", "1", open_bundle(bundle).digest, True)
+    assert (registry.names(), registry.versions("demo")) == (["demo"], ["1"])
+    fetched = registry.fetch("demo", "1", tmp_path / "fetched")
+    assert fetched.digest == done.digest
+    for path in (*fetched.manifest.files, "manifest.json"):
+        assert (bundle / path).read_bytes() == (tmp_path / "fetched" / path).read_bytes()
+    manifest, digest = registry.manifest("demo", "1")
+    assert isinstance(manifest, Manifest)
+    assert digest == done.digest
+
+
+def test_publishing_the_same_bytes_again_changes_nothing(registry: Registry, bundle: Path) -> None:
+    assert registry.publish(bundle).created
+    assert not registry.publish(bundle).created
+
+
+def test_a_version_is_never_overwritten(
+    registry: Registry, bundle: Path, make_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    registry.publish(bundle)
+    other = make_bundle(tmp_path / "other", recall=0.9)
+    with pytest.raises(BundleError, match="never overwritten"):
+        registry.publish(other)
+    assert registry.fetch("demo", "1", tmp_path / "fetched").digest == open_bundle(bundle).digest
+
+
+def test_a_broken_bundle_is_not_published(registry: Registry, bundle: Path) -> None:
+    (bundle / "metrics.json").write_text("{}")
+    with pytest.raises(BundleError, match=r"metrics\.json"):
+        registry.publish(bundle)
+    assert registry.names() == []
+
+
+def test_of_many_publishers_of_one_version_exactly_one_wins(
+    registry: Registry, make_bundle: Callable[..., Path], tmp_path: Path
+) -> None:
+    bundles = [make_bundle(tmp_path / f"b{i}", recall=i / 10) for i in range(6)]
+    won: list[str] = []
+    lost: list[str] = []
+    gate = threading.Barrier(len(bundles))
+
+    def publish(place: Path) -> None:
+        gate.wait()
+        try:
+            won.append(registry.publish(place).digest)
+        except BundleError as error:
+            lost.append(str(error))
+
+    threads = [threading.Thread(target=publish, args=(place,)) for place in bundles]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(won) == 1
+    assert all("never overwritten" in message for message in lost)
+    assert len(lost) == len(bundles) - 1
+    assert registry.fetch("demo", "1", tmp_path / "fetched").digest == won[0]
+
+
+def test_labels_move_together(registry: Registry, versions: Callable[[str], Path]) -> None:
+    for version in ("1", "2", "3"):
+        registry.publish(versions(version))
+    assert registry.activate("demo", "1") == Labels(current="1")
+    assert registry.activate("demo", "2") == Labels(current="2", previous="1")
+    assert registry.activate("demo", "2") == Labels(current="2", previous="1")
+    assert registry.activate("demo", "3") == Labels(current="3", previous="2")
+    assert registry.rollback("demo") == Labels(current="2", previous="3")
+    assert registry.labels("demo") == Labels(current="2", previous="3")
+    assert registry.resolve("demo", "current") == "2"
+
+
+def test_a_label_can_be_fetched(registry: Registry, versions: Callable[[str], Path], tmp_path: Path) -> None:
+    registry.publish(versions("1"))
+    with pytest.raises(UsageError, match="no version of demo is labelled current"):
+        registry.fetch("demo", "current", tmp_path / "fetched")
+    registry.activate("demo", "1")
+    assert registry.fetch("demo", "current", tmp_path / "fetched").version == "1"
+
+
+@pytest.mark.parametrize("version", ["2", "current", "../1", "", ".labels.json", "1/../1"])
+def test_only_a_published_version_can_be_activated(registry: Registry, bundle: Path, version: str) -> None:
+    registry.publish(bundle)
+    with pytest.raises(UsageError):
+        registry.activate("demo", version)
+    assert registry.labels("demo") == Labels()
+
+
+def test_there_is_no_way_back_from_the_first_version(registry: Registry, bundle: Path) -> None:
+    registry.publish(bundle)
+    registry.activate("demo", "1")
+    with pytest.raises(UsageError, match="no way back"):
+        registry.rollback("demo")
+
+
+def test_labels_moved_by_many_at_once_end_as_one_of_them_said(
+    registry: Registry, versions: Callable[[str], Path]
+) -> None:
+    for version in ("1", "2", "3"):
+        registry.publish(versions(version))
+    threads = [threading.Thread(target=registry.activate, args=("demo", v)) for v in ("1", "2", "3") * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    labels = registry.labels("demo")
+    assert {labels.current, labels.previous} < {"1", "2", "3"}
+    assert labels.current != labels.previous
+
+
+def test_pruning_spares_labelled_and_new_versions(
+    registry: Registry, versions: Callable[[str], Path], tmp_path: Path
+) -> None:
+    for version in ("1", "2", "3", "10", "9"):
+        registry.publish(versions(version))
+    registry.activate("demo", "2")
+    registry.activate("demo", "1")
+    assert registry.versions("demo") == ["1", "2", "3", "9", "10"]
+    assert registry.prune("demo", keep=1) == ["3", "9"]
+    assert registry.versions("demo") == ["1", "2", "10"]
+    assert registry.labels("demo") == Labels(current="1", previous="2", retired=("3", "9"))
+    assert registry.fetch("demo", "10", tmp_path / "fetched").version == "10"
+    assert registry.prune("demo", keep=1) == []
+
+
+def test_a_pruned_version_is_gone_for_good(registry: Registry, versions: Callable[[str], Path], tmp_path: Path) -> None:
+    registry.publish(versions("1"))
+    registry.publish(versions("2"))
+    assert registry.prune("demo", keep=1) == ["1"]
+    with pytest.raises(UsageError, match="there is no demo 1"):
+        registry.fetch("demo", "1", tmp_path / "fetched")
+    with pytest.raises(UsageError, match="there is no demo 1"):
+        registry.activate("demo", "1")
+    with pytest.raises(BundleError, match="never used twice"):
+        registry.publish(versions("1"))
+
+
+def test_a_retired_version_that_still_lies_there_cannot_be_labelled(
+    registry: Registry, versions: Callable[[str], Path]
+) -> None:
+    """A prune that died between retiring and deleting; the next one finishes its work."""
+    registry.publish(versions("1"))
+    registry.publish(versions("2"))
+    assert registry.swap_labels("demo", None, Labels(retired=("1",)).to_bytes())
+    with pytest.raises(UsageError, match="was pruned"):
+        registry.activate("demo", "1")
+    assert registry.versions("demo") == ["2"]
+    assert registry.prune("demo", keep=5) == ["1"]
+    assert registry.stored_versions("demo") == ["2"]
+
+
+def test_labels_are_swapped_only_when_they_are_as_expected(registry: Registry, bundle: Path) -> None:
+    registry.publish(bundle)
+    first, second = Labels(current="1").to_bytes(), Labels(previous="1").to_bytes()
+    assert registry.swap_labels("demo", None, first)
+    assert not registry.swap_labels("demo", None, second)
+    assert not registry.swap_labels("demo", second, second)
+    assert registry.swap_labels("demo", first, second)
+    assert registry.read_labels("demo") == second
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{}", b"[]", b'{"format": "abyssal-labels", "format_version": 2, "current": null, "previous": null, '
+            b'"retired": []}', b'{"format": "abyssal-labels", "format_version": 1, "current": "../../etc", '
+            b'"previous": null, "retired": []}'],
+)  # fmt: skip
+def test_damaged_labels_are_named(registry: Registry, bundle: Path, raw: bytes) -> None:
+    registry.publish(bundle)
+    registry.swap_labels("demo", None, raw)
+    with pytest.raises(BundleError, match=r"demo/\.labels\.json"):
+        registry.activate("demo", "1")
+
+
+class _Dying(RuntimeError):
+    """Stands for the death of a process in the middle of something."""
+
+
+def dying_reads(registry: Registry, monkeypatch: pytest.MonkeyPatch, *, after_files: int) -> list[tuple[str, int]]:
+    """Let a registry deliver some files, then half a file, then die; returns what was asked for."""
+    asked: list[tuple[str, int]] = []
+    original = registry.read_blocks
+
+    def read(bundle: tuple[str, str, str], path: str, offset: int) -> Iterator[bytes]:
+        asked.append((path, offset))
+        content = b"".join(original(bundle, path, offset))
+        if len(asked) > after_files:
+            yield content[: len(content) // 2]
+            raise _Dying
+        yield content
+
+    monkeypatch.setattr(registry, "read_blocks", read)
+    return asked
+
+
+def test_an_interrupted_fetch_shows_nothing_and_goes_on_where_it_stopped(
+    registry: Registry, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.publish(bundle)
+    target = tmp_path / "place/fetched"
+    with monkeypatch.context() as patch:
+        first = dying_reads(registry, patch, after_files=4)
+        with pytest.raises(_Dying):
+            registry.fetch("demo", "1", target)
+    assert not target.exists()
+    with monkeypatch.context() as patch:
+        second = dying_reads(registry, patch, after_files=1000)
+        assert registry.fetch("demo", "1", target).digest == open_bundle(bundle).digest
+    assert {path for path, _ in first[:4]}.isdisjoint({path for path, _ in second})
+    assert second[0][0] == first[4][0]
+    assert second[0][1] == open_bundle(bundle).manifest.files[first[4][0]].size // 2
+    assert [path.name for path in target.parent.iterdir()] == ["fetched"]
+
+
+def test_a_damaged_half_is_fetched_again(
+    registry: Registry, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.publish(bundle)
+    target = tmp_path / "place/fetched"
+    with monkeypatch.context() as patch:
+        dying_reads(registry, patch, after_files=2)
+        with pytest.raises(_Dying):
+            registry.fetch("demo", "1", target)
+    for file in target.parent.rglob("*"):
+        if file.is_file():
+            file.write_bytes(b"x" * file.stat().st_size)
+    assert registry.fetch("demo", "1", target).digest == open_bundle(bundle).digest
+
+
+def test_fetching_again_is_a_check_of_what_is_there(
+    registry: Registry, versions: Callable[[str], Path], tmp_path: Path
+) -> None:
+    registry.publish(versions("1"))
+    registry.publish(versions("2"))
+    target = tmp_path / "fetched"
+    first = registry.fetch("demo", "1", target)
+    assert registry.fetch("demo", "1", target) == first
+    with pytest.raises(UsageError, match="holds another bundle"):
+        registry.fetch("demo", "2", target)
+    (target / "metrics.json").write_text("{}")
+    with pytest.raises(UsageError, match="no whole bundle"):
+        registry.fetch("demo", "1", target)
+
+
+def test_two_fetches_to_one_place_take_turns(registry: Registry, bundle: Path, tmp_path: Path) -> None:
+    registry.publish(bundle)
+    found: list[Bundle] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(registry.fetch("demo", "1", tmp_path / "place/fetched")))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {bundle.digest for bundle in found} == {open_bundle(tmp_path / "place/fetched").digest}
+    assert len(found) == 4
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["fetched"]
+
+
+def test_a_location_opens_a_directory_or_a_registrys_version(
+    registry: Registry, versions: Callable[[str], Path], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    environment = request.getfixturevalue("s3").environment if registry.location.startswith("s3:") else {}
+    registry.publish(versions("1"))
+    registry.publish(versions("2"))
+    registry.activate("demo", "2")
+    for location, version in [("demo", "2"), ("demo@current", "2"), ("demo@1", "1")]:
+        opened = open_location(f"{registry.location}/{location}", cache=tmp_path / "cache", environment=environment)
+        assert opened.version == version
+    assert open_location(str(versions("1")), cache=tmp_path / "cache").version == "1"
+    with pytest.raises(UsageError):
+        open_location(f"{registry.location}/demo@7", cache=tmp_path / "cache", environment=environment)
+
+
+def test_versions_are_ordered_by_their_numbers() -> None:
+    assert sorted(["1.10", "1.9", "2", "1", "1.9-rc1", "10"], key=version_order) == [
+        "1", "1.9", "1.9-rc1", "1.10", "2", "10"
+    ]  # fmt: skip
+
+
+def test_a_bundle_moved_by_hand_is_refused(bundle: Path, tmp_path: Path) -> None:
+    registry = open_registry(str(tmp_path / "registry"))
+    registry.publish(bundle)
+    (tmp_path / "registry/demo/1").rename(tmp_path / "registry/demo/2")
+    with pytest.raises(BundleError, match="moved by hand"):
+        registry.fetch("demo", "2", tmp_path / "fetched")
+
+
+def test_what_an_interrupted_upload_left_is_invisible_and_cleaned(
+    versions: Callable[[str], Path], tmp_path: Path
+) -> None:
+    registry = open_registry(str(tmp_path / "registry"))
+    registry.publish(versions("1"))
+    leftover = tmp_path / "registry/demo/.incoming-abc"
+    leftover.mkdir()
+    (leftover / "manifest.json").write_text("{}")
+    assert registry.versions("demo") == ["1"]
+    registry.prune("demo", keep=5)
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ({}, "S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY"),
+        ({"S3_ENDPOINT": "localhost:1", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "b"}, "expected http"),
+    ],
+)
+def test_a_missing_setting_of_the_store_is_named(environment: dict[str, str], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        open_registry("s3://bucket/prefix", environment=environment)
+
+
+@pytest.mark.s3
+def test_an_interrupted_s3_upload_is_invisible_and_goes_on(
+    s3: S3Server, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    location = f"s3://{BUCKET}/interrupted"
+    registry = open_registry(location, environment=s3.environment)
+    client = registry._client  # type: ignore[attr-defined]
+    original, puts = client.fput_object, []
+
+    def dying_put(**arguments: str) -> None:
+        if len(puts) == 3:
+            raise _Dying
+        puts.append(arguments["object_name"])
+        original(**arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "fput_object", dying_put)
+        with pytest.raises(_Dying):
+            registry.publish(bundle)
+    assert registry.names() == []
+    with monkeypatch.context() as patch:
+        repeated: list[str] = []
+        patch.setattr(client, "fput_object", lambda **a: (repeated.append(a["object_name"]), original(**a)))
+        assert registry.publish(bundle).created
+    assert not set(puts) & set(repeated)
+    assert registry.fetch("demo", "1", tmp_path / "fetched").digest == open_bundle(bundle).digest
+
+
+@pytest.mark.s3
+def test_the_losers_files_are_removed_from_s3(
+    s3: S3Server, bundle: Path, make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = open_registry(f"s3://{BUCKET}/losers", environment=s3.environment)
+    other = make_bundle(tmp_path / "other", recall=0.9)
+    real = registry.manifest_bytes
+    with monkeypatch.context() as patch:
+        seen: list[bytes | None] = []
+
+        def slow_look(name: str, version: str) -> bytes | None:
+            """The other publisher commits right after this one looked."""
+            seen.append(None if not seen else real(name, version))
+            if len(seen) == 1:
+                open_registry(registry.location, environment=s3.environment).publish(bundle)
+            return seen[-1]
+
+        patch.setattr(registry, "manifest_bytes", slow_look)
+        with pytest.raises(BundleError, match="never overwritten"):
+            registry.publish(other)
+    objects = s3.client().list_objects(bucket_name=BUCKET, prefix="losers/demo/1/", recursive=True)
+    names = {str(item.object_name).removeprefix("losers/demo/1/").split("/")[0] for item in objects}
+    assert names == {"manifest.json", open_bundle(bundle).digest}
+
+
+@pytest.mark.s3
+def test_altered_files_in_s3_are_found(s3: S3Server, bundle: Path, tmp_path: Path) -> None:
+    registry = open_registry(f"s3://{BUCKET}/altered", environment=s3.environment)
+    digest = registry.publish(bundle).digest
+    content = (bundle / "metrics.json").read_bytes().replace(b"0.5", b"0.9")
+    (tmp_path / "new.json").write_bytes(content)
+    s3.client().fput_object(
+        bucket_name=BUCKET, object_name=f"altered/demo/1/{digest}/metrics.json", file_path=str(tmp_path / "new.json")
+    )
+    with pytest.raises(BundleError, match=r"metrics\.json: what arrived"):
+        registry.fetch("demo", "1", tmp_path / "fetched")
+    assert not (tmp_path / "fetched").exists()
+
+
+@pytest.mark.s3
+def test_wrong_credentials_are_one_line(s3: S3Server, bundle: Path) -> None:
+    registry = open_registry(f"s3://{BUCKET}/x", environment={**s3.environment, "S3_SECRET_KEY": "wrong"})
+    with pytest.raises(BundleError, match=r"\((SignatureDoesNotMatch|AccessDenied)\)") as caught:
+        registry.names()
+    assert "\n" not in str(caught.value)
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_labels_document_has_one_spelling() -> None:
+    text = Labels(current="2", previous="1", retired=("b", "a")).to_bytes()
+    assert json.loads(text)["retired"] == ["a", "b"]
+    assert Labels.from_bytes(text, "x") == Labels(current="2", previous="1", retired=("a", "b"))
