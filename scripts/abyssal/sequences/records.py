@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import dnaio
 
@@ -40,20 +41,39 @@ def read_records(source: Path) -> Iterator[SequenceRecord]:
         raise UsageError(message)
     if _is_empty(source):
         return
+    yield from parse_records(source, str(source))
+
+
+def parse_records(stream: Path | BinaryIO, name: str) -> Iterator[SequenceRecord]:
+    """Yield the records of a file or of an open binary stream that is not empty; ``name`` stands in the errors.
+
+    An id ends at the first blank or tab, so that it can stand in a table.
+
+    Raises:
+        SequenceFormatError: the content is malformed or truncated.
+    """
     try:
-        with dnaio.open(source) as reader:
+        with dnaio.open(stream) as reader:
             for record in reader:
-                name, _, description = record.name.partition(" ")
-                yield SequenceRecord(name, record.sequence, description, record.qualities)
-    except (dnaio.exceptions.FileFormatError, dnaio.exceptions.UnknownFileFormat) as error:
-        message = f"{source}: not a well-formed FASTA or FASTQ file: {error}"
+                identifier, description = _header(record.name)
+                yield SequenceRecord(identifier, record.sequence, description, record.qualities)
+    except dnaio.exceptions.UnknownFileFormat as error:
+        message = f"{name}: neither FASTA nor FASTQ; expected the first character to be > (FASTA) or @ (FASTQ)"
+        raise SequenceFormatError(message) from error
+    except dnaio.exceptions.FileFormatError as error:
+        message = f"{name}: not a well-formed FASTA or FASTQ file: {error}"
         raise SequenceFormatError(message) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"{source}: the gzipped file is damaged or cut short ({error}); copy or download it again"
+        message = f"{name}: the gzipped file is damaged or cut short ({error}); copy or download it again"
         raise SequenceFormatError(message) from error
     except UnicodeDecodeError as error:
-        message = f"{source}: holds bytes that are not ASCII text; expected FASTA or FASTQ"
+        message = f"{name}: holds bytes that are not ASCII text; expected FASTA or FASTQ"
         raise SequenceFormatError(message) from error
+
+
+def _header(line: str) -> tuple[str, str]:
+    identifier, _, description = line.replace("\t", " ").partition(" ")
+    return identifier, description
 
 
 def _is_empty(source: Path) -> bool:
