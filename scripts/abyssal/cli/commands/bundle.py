@@ -1,0 +1,221 @@
+"""``abyssal bundle``: look at bundles, check them, compare them, and move them through a registry."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abyssal.errors import BundleError, UsageError
+
+if TYPE_CHECKING:
+    from abyssal.bundle.read import Bundle
+    from abyssal.bundle.registry import Labels, Registry
+
+_REGISTRY_VARIABLE = "ABYSSAL_REGISTRY"
+_BUNDLE_HELP = "directory, or REGISTRY/NAME@VERSION-OR-LABEL"
+_PRUNE_KEEPS = 5
+_Parsers = argparse._SubParsersAction
+
+
+def register(subparsers: _Parsers[argparse.ArgumentParser]) -> None:
+    """Add ``bundle`` with its verbs."""
+    parser = subparsers.add_parser("bundle", help="inspect, verify, compare, publish and fetch bundles")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_local_verbs(verbs)
+    _add_registry_verbs(verbs)
+
+
+def _add_local_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
+    inspect = verbs.add_parser("inspect", help="check all files and say what a bundle is")
+    inspect.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
+    inspect.add_argument("--json", action="store_true", help="print the manifest instead of a summary")
+    inspect.set_defaults(run=run_inspect)
+    verify = verbs.add_parser("verify", help="check all files and score the golden sequences again")
+    verify.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
+    verify.add_argument("--files-only", action="store_true", help="check sizes and hashes, do not load the model")
+    verify.set_defaults(run=run_verify)
+    diff = verbs.add_parser("diff", help="say what changed in data, config, code and metrics")
+    diff.add_argument("before", metavar="BEFORE", help=_BUNDLE_HELP)
+    diff.add_argument("after", metavar="AFTER", help=_BUNDLE_HELP)
+    diff.add_argument("--files", action="store_true", help="list the files that differ, too")
+    diff.set_defaults(run=run_diff)
+
+
+def _add_registry_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--registry", default=os.environ.get(_REGISTRY_VARIABLE), metavar="PLACE",
+        help=f"directory or s3://BUCKET/PREFIX (default: ${_REGISTRY_VARIABLE})",
+    )  # fmt: skip
+    publish = verbs.add_parser("publish", help="publish a bundle under its name and version", parents=[common])
+    publish.add_argument("bundle", type=Path, metavar="DIR")
+    publish.add_argument("--activate", action="store_true", help="label it current as well")
+    publish.set_defaults(run=run_publish)
+    fetch = verbs.add_parser("fetch", help="copy a version here, resuming and verifying", parents=[common])
+    fetch.add_argument("selector", metavar="NAME[@VERSION-OR-LABEL]", help="default: the version labelled current")
+    fetch.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    fetch.set_defaults(run=run_fetch)
+    listing = verbs.add_parser("list", help="list names, versions and labels", parents=[common])
+    listing.add_argument("name", nargs="?", metavar="NAME")
+    listing.set_defaults(run=run_list)
+    activate = verbs.add_parser("activate", help="label a version current", parents=[common])
+    activate.add_argument("name", metavar="NAME")
+    activate.add_argument("version", metavar="VERSION")
+    activate.set_defaults(run=run_activate)
+    rollback = verbs.add_parser("rollback", help="exchange current and previous", parents=[common])
+    rollback.add_argument("name", metavar="NAME")
+    rollback.set_defaults(run=run_rollback)
+    prune = verbs.add_parser("prune", help="delete old versions, never a labelled one", parents=[common])
+    prune.add_argument("name", metavar="NAME")
+    prune.add_argument(
+        "--keep", type=_not_negative, default=_PRUNE_KEEPS, metavar="N",
+        help=f"newest versions to keep (default: {_PRUNE_KEEPS})",
+    )  # fmt: skip
+    prune.set_defaults(run=run_prune)
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("expected 0 or more")  # noqa: EM101
+    return value
+
+
+def run_inspect(arguments: argparse.Namespace) -> None:
+    """Print what a bundle is."""
+    bundle = _open(arguments.bundle)
+    manifest = bundle.manifest
+    if arguments.json:
+        sys.stdout.write((bundle.directory / "manifest.json").read_text(encoding="utf-8"))
+        return
+    marker = manifest.marker
+    _print_table(
+        ("name", manifest.name), ("version", manifest.version), ("digest", bundle.digest),
+        ("format", f"{manifest.format} {manifest.format_version}"), ("marker", marker.name),
+        ("primers", f"{marker.forward_primer or '-'} / {marker.reverse_primer or '-'}"),
+        ("ranks", ", ".join(manifest.ranks) or "none (putative taxa only)"),
+        ("encoder", manifest.encoder_digest), ("config", manifest.config_digest), ("code", manifest.code_version),
+        *((f"fact: {key}", value) for key, value in sorted(manifest.facts.items())),
+        *((f"data: {key}", value) for key, value in sorted(manifest.data_digests.items())),
+        *((f"tool: {key}", value) for key, value in sorted(manifest.tool_versions.items())),
+        *((f"file: {path}", f"{entry.size} bytes") for path, entry in sorted(manifest.files.items())),
+    )  # fmt: skip
+
+
+def run_verify(arguments: argparse.Namespace) -> None:
+    """Check files and golden sequences."""
+    bundle = _open(arguments.bundle)
+    _say(f"{bundle.name} {bundle.version} ({bundle.digest}): {len(bundle.manifest.files)} files as in the manifest")
+    if arguments.files_only:
+        return
+    from abyssal.bundle.golden import self_test
+    from abyssal.taxonomy.classifier import Classifier
+
+    result = self_test(Classifier.load(bundle.directory), bundle)
+    _say(
+        f"{result.sequences} golden sequences answered as when the bundle was written "
+        f"(largest difference of a confidence: {result.largest_difference:.1e})"
+    )
+
+
+def run_diff(arguments: argparse.Namespace) -> None:
+    """Print what changed, section by section."""
+    from abyssal.bundle.diff import diff_bundles
+
+    before, after = _open(arguments.before), _open(arguments.after)
+    if before.digest == after.digest:
+        _say(f"equal: {before.digest}")
+        return
+    for section, changes in itertools.groupby(diff_bundles(before, after), key=lambda change: change.section):
+        found = list(changes)
+        if section == "files" and not arguments.files:
+            _say(f"files: {len(found)} differ (--files lists them)")
+            continue
+        _say(f"{section}:")
+        for change in found:
+            _say(f"  {change}")
+
+
+def run_publish(arguments: argparse.Namespace) -> None:
+    """Publish a bundle; publishing the same bytes again is no error."""
+    registry = _registry(arguments)
+    done = registry.publish(arguments.bundle)
+    _say(f"{done.name} {done.version} ({done.digest}) {'published' if done.created else 'was published already'}")
+    if arguments.activate:
+        _print_labels(done.name, registry.activate(done.name, done.version))
+
+
+def run_fetch(arguments: argparse.Namespace) -> None:
+    """Copy a version to a directory."""
+    name, _, selector = arguments.selector.partition("@")
+    bundle = _registry(arguments).fetch(name, selector or "current", arguments.output)
+    _say(f"{bundle.name} {bundle.version} ({bundle.digest}) is at {arguments.output}")
+
+
+def run_list(arguments: argparse.Namespace) -> int:
+    """Print one line a version: name, version, labels, marker, digest; 1 when one of them is broken."""
+    registry = _registry(arguments)
+    broken = 0
+    for name in [arguments.name] if arguments.name else registry.names():
+        labels = registry.labels(name)
+        for version in registry.versions(name):
+            of_version = [label for label in ("current", "previous") if getattr(labels, label) == version]
+            try:
+                manifest, digest = registry.manifest(name, version)
+            except BundleError as error:
+                # One broken version must not hide the others.
+                broken += 1
+                sys.stderr.write(f"ERROR: {error}\n")
+                continue
+            _say("\t".join((name, version, ",".join(of_version) or "-", manifest.marker.name, digest)))
+    return 1 if broken else 0
+
+
+def run_activate(arguments: argparse.Namespace) -> None:
+    """Label a version current."""
+    _print_labels(arguments.name, _registry(arguments).activate(arguments.name, arguments.version))
+
+
+def run_rollback(arguments: argparse.Namespace) -> None:
+    """Exchange current and previous."""
+    _print_labels(arguments.name, _registry(arguments).rollback(arguments.name))
+
+
+def run_prune(arguments: argparse.Namespace) -> None:
+    """Delete old versions."""
+    deleted = _registry(arguments).prune(arguments.name, keep=arguments.keep)
+    _say(f"deleted: {', '.join(deleted) or 'nothing'}")
+
+
+def _open(location: str) -> Bundle:
+    from abyssal.bundle.registry import open_location
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abyssal" / "bundles"
+    return open_location(location, cache=cache)
+
+
+def _registry(arguments: argparse.Namespace) -> Registry:
+    from abyssal.bundle.registry import open_registry
+
+    if not arguments.registry:
+        message = f"no registry; give --registry PLACE or set {_REGISTRY_VARIABLE}"
+        raise UsageError(message)
+    return open_registry(arguments.registry)
+
+
+def _print_labels(name: str, labels: Labels) -> None:
+    _say(f"{name}: current {labels.current or '-'}, previous {labels.previous or '-'}")
+
+
+def _print_table(*rows: tuple[str, str]) -> None:
+    width = max(len(key) for key, _ in rows)
+    for key, value in rows:
+        _say(f"{key:<{width}}  {value}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
