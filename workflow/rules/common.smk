@@ -64,7 +64,9 @@ def megabytes(least, per_input_megabyte=0):
 
 def study_outputs():
     """Everything a bare ``snakemake`` makes."""
-    files = ["report.html", "taxonomy.tsv", "bundle/manifest.json", "preprocess/ledger.tsv"]
+    files = ["report.html", "taxonomy.tsv", "bundle/manifest.json", "preprocess/ledger.tsv", "provenance.json"]
+    if config_model.package.registry is not None:
+        files.append("published.json")
     return [
         f"results/{config_model.study}/{marker}/{name}"
         for marker in config_model.markers

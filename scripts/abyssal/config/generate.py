@@ -22,7 +22,7 @@ from pydantic_core import PydanticUndefined
 from abyssal.config.load import model_of
 from abyssal.config.models import AbyssalConfig
 from abyssal.files import to_json, write_text
-from abyssal.samples.sheet import SampleRow
+from abyssal.samples.model import SheetRow
 
 _TABLE = re.compile(r"(<!-- keys: generated -->\n).*?(<!-- /keys -->)", re.DOTALL)
 _BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
@@ -129,7 +129,7 @@ def generated_files(root: Path) -> dict[Path, str]:
     return {
         root / "config" / "defaults.yaml": defaults_yaml(),
         root / "workflow" / "schemas" / "config.schema.json": to_json(_schema(AbyssalConfig)),
-        root / "workflow" / "schemas" / "samples.schema.json": to_json(_schema(SampleRow)),
+        root / "workflow" / "schemas" / "samples.schema.json": to_json(_schema(SheetRow)),
         readme: _TABLE.sub(lambda found: f"{found[1]}{keys_table()}{found[2]}", readme.read_text(encoding="utf-8")),
     }
 
