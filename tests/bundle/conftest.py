@@ -79,7 +79,7 @@ def model(tmp_path: Path) -> Path:
 
 def identity(version: str = "1", **changes: object) -> BundleIdentity:
     values: dict[str, object] = {
-        "name": "demo", "version": version, "ranks": RANKS, "encoder_digest": "0" * 64, "config_digest": "1" * 64,
+        "name": "demo", "version": version, "ranks": RANKS, "encoder_digest": "0" * 64, "config": {"alpha": 0.05},
         "code_version": "0.1.0", "data_digests": {"reference.fasta.gz": "2" * 64},
         "tool_versions": {"vsearch": "2.22.1"},
         "marker": Marker(name="18S-V4", forward_primer="CCAGCASCYGCGGTAATTCC", reverse_primer="ACTTTCGTTCTTGATYRA"),
@@ -91,7 +91,9 @@ def identity(version: str = "1", **changes: object) -> BundleIdentity:
 def make_bundle(model: Path, tmp_path: Path) -> Callable[..., Path]:
     """Write a bundle of the small model; every call needs another place or removes the last."""
 
-    def make(target: Path | None = None, *, version: str = "1", recall: float = 0.5, **changes: object) -> Path:
+    def make(
+        target: Path | None = None, *, version: str = "1", recall: float = 0.5, replace: bool = False, **changes: object
+    ) -> Path:
         place = target or tmp_path / "bundle"
         metrics, report = tmp_path / "metrics.json", tmp_path / "report.html"
         metrics.write_text(json.dumps({"genus": {"recall": recall}}) + "\n")
@@ -103,6 +105,7 @@ def make_bundle(model: Path, tmp_path: Path) -> Callable[..., Path]:
             identity=identity(version, **changes),
             golden=queries,
             load=NearestProfile,
+            replace=replace,
         )
         return place
 

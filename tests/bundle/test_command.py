@@ -27,7 +27,7 @@ def test_inspect_says_what_a_bundle_is(run: Callable, bundle: Path) -> None:
 def test_verify_of_a_whole_bundle_succeeds(run: Callable, bundle: Path) -> None:
     result = run("bundle", "verify", "--files-only", bundle)
     assert result.code == 0
-    assert "11 files as in the manifest" in result.out
+    assert "12 files as in the manifest" in result.out
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_diff_explains_what_changed(run: Callable, make_bundle: Callable[..., Pa
     before = make_bundle(tmp_path / "before")
     after = make_bundle(
         tmp_path / "after", version="2", recall=0.75, code_version="0.2.0", tool_versions={"vsearch": "2.28.1"},
-        data_digests={"reference.fasta.gz": "3" * 64, "more": "4" * 64}, config_digest="5" * 64,
+        data_digests={"reference.fasta.gz": "3" * 64, "more": "4" * 64}, config={"alpha": 0.1},
     )  # fmt: skip
     result = run("bundle", "diff", before, after)
     assert result.code == 0
@@ -115,15 +115,15 @@ def test_diff_explains_what_changed(run: Callable, make_bundle: Callable[..., Pa
     assert [change.section for change in changes if change.section != "files"] == [
         "identity", "data", "data", "config", "code", "code", "metrics"
     ]  # fmt: skip
-    assert {change.key for change in changes if change.section == "files"} == {"metrics.json", "MODEL_CARD.md"}
+    assert {change.key for change in changes if change.section == "files"} == {
+        "metrics.json",
+        "MODEL_CARD.md",
+        "config.json",
+    }
     assert diff_bundles(open_bundle(before), open_bundle(before)) == []
 
 
-def test_diff_names_the_config_keys_when_the_bundles_carry_them(
-    run: Callable, make_bundle: Callable[..., Path], model: Path, tmp_path: Path
-) -> None:
-    (model / "config.json").write_text('{"train": {"alpha": 0.05, "neighbours": 60}}')
-    before = make_bundle(tmp_path / "before")
-    (model / "config.json").write_text('{"train": {"alpha": 0.1, "neighbours": 60}}')
-    after = make_bundle(tmp_path / "after")
+def test_diff_names_the_config_keys(run: Callable, make_bundle: Callable[..., Path], tmp_path: Path) -> None:
+    before = make_bundle(tmp_path / "before", config={"train": {"alpha": 0.05, "neighbours": 60}})
+    after = make_bundle(tmp_path / "after", config={"train": {"alpha": 0.1, "neighbours": 60}})
     assert "train.alpha: 0.05 -> 0.1" in run("bundle", "diff", before, after).out

@@ -22,7 +22,7 @@ def test_a_written_bundle_opens_and_says_what_it_was_given(bundle: Path) -> None
     assert (opened.name, opened.version, opened.marker, opened.ranks) == ("demo", "1", "18S-V4", ("domain", "genus"))
     assert opened.manifest.format_version == FORMAT_VERSION
     assert set(opened.manifest.files) == {
-        "MODEL_CARD.md", "calibration.json", "classifier.safetensors", "encoder/config.json",
+        "MODEL_CARD.md", "calibration.json", "classifier.safetensors", "config.json", "encoder/config.json",
         "encoder/model.safetensors", "golden.tsv", "metrics.json", "preprocessing.json", "reference.fasta.gz",
         "report.html", "taxonomy.tsv",
     }  # fmt: skip
@@ -51,6 +51,19 @@ def test_an_existing_bundle_is_never_replaced(make_bundle: Callable[..., Path]) 
     with pytest.raises(UsageError, match="is there already"):
         make_bundle(bundle, recall=0.9)
     assert open_bundle(bundle).digest == before
+
+
+def test_a_bundle_is_replaced_only_when_asked(make_bundle: Callable[..., Path], model: Path, tmp_path: Path) -> None:
+    bundle = make_bundle()
+    before = open_bundle(bundle).digest
+    (model / "calibration.json").write_text('{"scale": 0.9}')
+    make_bundle(bundle, replace=True)
+    assert open_bundle(bundle).digest != before
+    (model / "preprocessing.json").unlink()
+    after = open_bundle(bundle).digest
+    with pytest.raises(BundleError):
+        make_bundle(bundle, replace=True)
+    assert open_bundle(bundle).digest == after
 
 
 def test_a_failure_leaves_nothing_behind(make_bundle: Callable[..., Path], model: Path, tmp_path: Path) -> None:
@@ -179,6 +192,6 @@ def test_broken_golden_tables_are_named(tmp_path: Path, text: str, row: str) -> 
 
 def test_a_missing_report_is_the_users_mistake(model: Path, tmp_path: Path, load_model: Callable) -> None:
     inputs = BundleInputs(model, tmp_path / "none.json", tmp_path / "none.html")
-    who = BundleIdentity("a", "1", Marker(name="m"), ("domain", "genus"), "0" * 64, "0" * 64, "1")
+    who = BundleIdentity("a", "1", Marker(name="m"), ("domain", "genus"), "0" * 64, "1")
     with pytest.raises(UsageError, match=r"none\.json"):
         write_bundle(tmp_path / "bundle", inputs=inputs, identity=who, golden=[], load=load_model)

@@ -8,9 +8,9 @@ from typing import Any
 
 from abyssal.bundle.card import flatten_numbers
 from abyssal.bundle.read import Bundle
+from abyssal.bundle.write import CONFIG
 from abyssal.files import read_json
 
-CONFIG = "config.json"
 METRICS = "metrics.json"
 
 
@@ -55,10 +55,7 @@ def _take(fields: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _config(bundle: Bundle) -> dict[str, Any]:
-    """Return the flattened configuration, or its digest when the bundle does not carry it."""
-    if CONFIG in bundle.manifest.files:
-        return _flatten(read_json(bundle.directory / CONFIG))
-    return {"config_digest": bundle.manifest.config_digest}
+    return _flatten(read_json(bundle.directory / CONFIG))
 
 
 def _metrics(bundle: Bundle) -> dict[str, Any]:

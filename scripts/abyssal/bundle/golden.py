@@ -113,6 +113,9 @@ def _mutate(sequence: str, random: np.random.Generator) -> str:
 def golden_answers(classifier: ClassifiesSequences, queries: Sequence[GoldenQuery]) -> list[GoldenAnswer]:
     """Classify the golden sequences, in one call as a server would."""
     answers = classifier.classify([query.sequence for query in queries])
+    if len(answers) != len(queries):
+        message = f"{GOLDEN}: the classifier gave {len(answers)} answers to {len(queries)} sequences"
+        raise BundleError(message)
     return [_answer(query, index, answers) for index, query in enumerate(queries)]
 
 
@@ -131,11 +134,18 @@ def _answer(query: GoldenQuery, index: int, answers: Classifications) -> GoldenA
 
 
 def write_golden(target: Path, ranks: Sequence[str], answers: Sequence[GoldenAnswer]) -> None:
-    """Write golden.tsv: seven fixed columns, then label and confidence of each rank."""
+    """Write golden.tsv: seven fixed columns, then label and confidence of each rank.
+
+    Raises:
+        BundleError: the model answers in another number of ranks than the bundle names.
+    """
     with open_atomic(target) as out:
         out.write("\t".join(_columns(ranks)) + "\n")
         for answer in answers:
             query = answer.query
+            if len(answer.labels) != len(ranks):
+                message = f"{GOLDEN}: the model answers in {len(answer.labels)} ranks, the bundle names {len(ranks)}"
+                raise BundleError(message)
             cells = [query.id, query.kind, query.sequence, answer.accepted, answer.novel_at, answer.putative_taxon,
                      answer.error]  # fmt: skip
             for label, confidence in zip(answer.labels, answer.confidences, strict=True):

@@ -24,11 +24,12 @@ FORMAT_VERSION = 1
 OLDEST_READABLE = max(1, FORMAT_VERSION - 1)
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILES = 64
+# A study's name, a hyphen, a marker's name.
+MAX_NAME_LENGTH = 129
 
 REQUIRED_FILES = frozenset(
     {
-        "encoder/config.json",
-        "encoder/model.safetensors",
+        "config.json",
         "preprocessing.json",
         "golden.tsv",
         "metrics.json",
@@ -47,7 +48,7 @@ _PATH = re.compile(PATH_PATTERN)
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, StringConstraints(pattern=r"^[^\p{C}]+$", max_length=256)]
-BundleName = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$", max_length=64)]
+BundleName = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$", max_length=MAX_NAME_LENGTH)]
 Primer = Annotated[str, StringConstraints(pattern=r"^[ACGTRYSWKMBDHVN]+$", max_length=128)]
 Rank = Annotated[str, StringConstraints(pattern=r"^[^\p{C};|]+$", max_length=64)]
 FilePath = Annotated[str, StringConstraints(pattern=PATH_PATTERN, max_length=160)]
@@ -89,7 +90,7 @@ class Manifest(_Part):
         description="Rank names of the reference, highest first; empty for a bundle without a reference."
     )
     encoder_digest: Sha256 = Field(description="Digest of the encoder: its identity in caches and answers.")
-    config_digest: Sha256 = Field(description="SHA-256 of the canonical JSON of the study's configuration.")
+    config_digest: Sha256 = Field(description="SHA-256 of config.json, the canonical JSON of the configuration.")
     code_version: Text = Field(description="Version of Abyssal and digest of its library modules.")
     data_digests: Annotated[dict[Text, Sha256], Field(max_length=4096)] = Field(
         description="SHA-256 of each input the bundle was made from, by role."

@@ -6,6 +6,7 @@ at all. The same inputs give the same bytes: nothing here looks at the clock, th
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -20,9 +21,12 @@ from abyssal.bundle.golden import GOLDEN, ClassifiesSequences, GoldenQuery, gold
 from abyssal.bundle.manifest import MANIFEST, Marker, is_allowed_path, render_manifest
 from abyssal.bundle.read import open_bundle
 from abyssal.errors import BundleError, UsageError
-from abyssal.files import read_json, sha256_file, write_text
+from abyssal.files import read_json, sha256_file, to_json, write_json, write_text
 
 CARD = "MODEL_CARD.md"
+CONFIG = "config.json"
+# Snakemake marks a rule's output directory with it; it has no content.
+_NOT_OURS = ".snakemake_timestamp"
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,15 @@ class BundleInputs:
 
 @dataclass(frozen=True)
 class BundleIdentity:
-    """What a bundle says about itself beyond its files; the fields are those of ``manifest.Manifest``."""
+    """What a bundle says about itself; the fields are those of ``manifest.Manifest``, and the configuration itself."""
 
     name: str
     version: str
     marker: Marker
     ranks: tuple[str, ...]
     encoder_digest: str
-    config_digest: str
     code_version: str
+    config: Mapping[str, Any] = field(default_factory=dict)
     data_digests: Mapping[str, str] = field(default_factory=dict)
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -77,7 +81,7 @@ class BundleIdentity:
             "marker": self.marker.model_dump(),
             "ranks": list(self.ranks),
             "encoder_digest": self.encoder_digest,
-            "config_digest": self.config_digest,
+            "config_digest": hashlib.sha256(to_json(self.config).encode()).hexdigest(),
             "code_version": self.code_version,
             "data_digests": dict(self.data_digests),
             "tool_versions": dict(self.tool_versions),
@@ -92,23 +96,26 @@ def write_bundle(
     identity: BundleIdentity,
     golden: Sequence[GoldenQuery],
     load: Callable[[Path], ClassifiesSequences],
+    replace: bool = False,
 ) -> str:
     """Write a bundle and return its digest.
 
     Args:
-        target: directory to make; must not be there.
+        target: directory to make.
         inputs: the files that go in.
         identity: what the manifest says.
         golden: sequences whose answers are kept.
         load: makes a classifier from a directory, normally ``Classifier.load``; it sees the very files of the bundle.
+        replace: remove what is at ``target`` once the new bundle is whole; otherwise that is an error.
 
     Raises:
         UsageError: ``target`` is there already, or an input is missing.
         BundleError: a file or a field may not be in a bundle; names it.
     """
-    with new_directory(target) as staging:
+    with new_directory(target, replace=replace) as staging:
         for path, source in sorted(inputs.sources().items()):
             _copy(source, staging / path)
+        write_json(staging / CONFIG, identity.config)
         write_golden(staging / GOLDEN, identity.ranks, golden_answers(load(staging), golden))
         write_text(staging / CARD, render_card(identity, staging, read_json(inputs.metrics)))
         (staging / MANIFEST).write_bytes(render_manifest(identity.manifest_fields() | {"files": _entries(staging)}))
@@ -126,7 +133,7 @@ def _model_files(model: Path) -> dict[str, Path]:
         if source.is_symlink() or not (source.is_dir() or source.is_file()):
             message = f"{source}: is a link or a special file; a bundle holds regular files only"
             raise BundleError(message)
-        if source.is_file():
+        if source.is_file() and source.name != _NOT_OURS:
             if not is_allowed_path(path):
                 message = (
                     f"{source}: a bundle may not hold a file of this name; expected plain data "
@@ -155,20 +162,22 @@ def _entries(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 @contextmanager
-def new_directory(target: Path) -> Iterator[Path]:
+def new_directory(target: Path, *, replace: bool = False) -> Iterator[Path]:
     """Yield a temporary sibling; it becomes ``target``, synced to disk, or vanishes when the block raises.
 
     Raises:
-        UsageError: ``target`` is there already; a directory with content is never replaced.
+        UsageError: ``target`` is there already and may not be replaced.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if target.is_symlink() or target.is_file() or (target.is_dir() and any(target.iterdir())):
+    if not replace and (target.is_symlink() or target.is_file() or (target.is_dir() and any(target.iterdir()))):
         message = f"{target}: is there already; remove it or choose another place"
         raise UsageError(message)
     staging = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         yield staging
         settle(staging)
+        if replace:
+            shutil.rmtree(target, ignore_errors=True)
         # rename() replaces an empty directory and fails on one with content: the check above cannot be raced.
         staging.rename(target)
         sync(target.parent)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from abyssal.bundle.manifest import LABEL_NAMES, Manifest, parse_manifest
+from abyssal.bundle.manifest import LABEL_NAMES, MAX_NAME_LENGTH, Manifest, parse_manifest
 from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry.fetch import fetch_files
 from abyssal.config.models import NAME_PATTERN
@@ -275,7 +275,7 @@ def version_order(version: str) -> tuple[tuple[int, int, str], ...]:
 
 def is_name(text: str) -> bool:
     """Return whether a name or version may be used; nothing with a dot in front, so helper files are no versions."""
-    return len(text) <= 64 and _NAME.fullmatch(text) is not None
+    return len(text) <= MAX_NAME_LENGTH and _NAME.fullmatch(text) is not None
 
 
 def _check_name(name: str) -> None:

@@ -1,0 +1,13 @@
+"""Snakemake entry for rule publish."""
+
+from pathlib import Path
+
+from abyssal.entry import start
+
+start(snakemake)
+
+from abyssal.bundle.registry import open_registry
+from abyssal.files import write_json
+
+done = open_registry(snakemake.params.registry).publish(Path(snakemake.input.manifest).parent)
+write_json(Path(snakemake.output.receipt), {"name": done.name, "version": done.version, "digest": done.digest})
