@@ -1,0 +1,116 @@
+"""Unique sequences of a pool to denoised variants (UNOISE3), and those to variants without chimeras (uchime3).
+
+A pool is the whole study (rarer variants are found) or one sample (old variants stay as they are while a study grows).
+Both algorithms are Edgar's (UNOISE2, doi:10.1101/081257; UCHIME2, doi:10.1101/074252) as implemented in vsearch.
+Input order is by abundance, then by name, so neither the order of the libraries nor the number of threads changes a
+byte of the result.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from abyssal.errors import LedgerError, ToolError
+from abyssal.files import atomic_path
+from abyssal.reads.filtering import read_sized
+from abyssal.tools import run_tool
+
+_ANY_LENGTH = ("--minseqlength", "1", "--fasta_width", "0")
+_NO_MASKING = ("--qmask", "none")
+
+
+def pool_uniques(sources: Sequence[Path], target: Path, *, log: Path | None = None) -> int:
+    """Dereplicate the unique sequences of several libraries together.
+
+    Args:
+        sources: FASTA files that ``filtering.dereplicate`` wrote.
+        target: FASTA of the same form.
+        log: file that receives vsearch's messages.
+
+    Returns:
+        The number of reads in the pool.
+
+    Raises:
+        LedgerError: the pool has another number of reads than its libraries.
+    """
+    with atomic_path(target) as temporary, tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        together = Path(folder) / "together.fasta"
+        reads_in = 0
+        with together.open("wb") as out:
+            for source in sources:
+                reads_in += sum(size for _, _, size in read_sized(source))
+                with source.open("rb") as stream:
+                    shutil.copyfileobj(stream, out)
+        run_tool(
+            ["vsearch", "--derep_fulllength", together, "--output", temporary, "--sizein", "--sizeout", *_ANY_LENGTH],
+            log=log,
+        )
+        reads_out = sum(size for _, _, size in read_sized(temporary))
+    if reads_in != reads_out:
+        message = f"{target}: {reads_in} reads of {len(sources)} libraries went into the pool, {reads_out} came out"
+        raise LedgerError(message)
+    return reads_out
+
+
+def denoise(
+    uniques: Path, target: Path, *, min_size: int, alpha: float, threads: int = 1, log: Path | None = None
+) -> None:
+    """Write the denoised variants of a pool as FASTA with sizes, most abundant first.
+
+    Args:
+        uniques: FASTA that ``pool_uniques`` wrote.
+        target: FASTA of variants; each is named as the unique sequence that it is.
+        min_size: fewest reads of a variant.
+        alpha: UNOISE skew parameter; larger merges less.
+        threads: vsearch threads.
+        log: file that receives vsearch's messages.
+    """
+    with atomic_path(target) as temporary:
+        run_tool(
+            [
+                *("vsearch", "--cluster_unoise", uniques, "--centroids", temporary, "--sizein", "--sizeout"),
+                *("--minsize", str(min_size), "--unoise_alpha", str(alpha), "--threads", str(threads)),
+                *_ANY_LENGTH,
+                *_NO_MASKING,
+            ],
+            log=log,
+        )
+
+
+def remove_chimeras(
+    variants: Path, kept: Path, chimeras: Path, *, abundance_skew: float | None, log: Path | None = None
+) -> tuple[int, int]:
+    """Split variants into those that stay and those that look like two more abundant ones joined.
+
+    Args:
+        variants: FASTA that ``denoise`` wrote.
+        kept: FASTA of variants that stay.
+        chimeras: FASTA of chimeras.
+        abundance_skew: how many times more abundant both parents must be; None keeps everything.
+        log: file that receives vsearch's messages.
+
+    Returns:
+        Numbers of variants kept and of chimeras.
+    """
+    with atomic_path(kept) as kept_temporary, atomic_path(chimeras) as chimeras_temporary:
+        if abundance_skew is None:
+            shutil.copyfile(variants, kept_temporary)
+            return len(list(read_sized(variants))), 0
+        done = run_tool(
+            [
+                *("vsearch", "--uchime3_denovo", variants, "--nonchimeras", kept_temporary),
+                *("--chimeras", chimeras_temporary, "--sizein", "--sizeout", "--abskew", str(abundance_skew)),
+                *("--fasta_width", "0", *_NO_MASKING),
+            ],
+            log=log,
+        )
+        numbers = [len(list(read_sized(path))) for path in (variants, kept_temporary, chimeras_temporary)]
+    found = re.search(r"Found (\d+)(?: \([^)]*\))? chimeras, (\d+)", done.stderr)
+    if not found or [int(found[1]) + int(found[2]), int(found[2]), int(found[1])] != numbers:
+        message = f"{variants}: the variants do not add up: {numbers} in, kept, chimeras; vsearch says:\n{done.stderr}"
+        raise ToolError(message)
+    return numbers[1], numbers[2]

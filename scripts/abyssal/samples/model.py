@@ -1,0 +1,103 @@
+"""One row of the sample sheet: a library sequenced for a marker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from abyssal.config.models import Name
+
+Control = Literal["", "field_blank", "extraction_blank", "pcr_blank", "positive"]
+Kind = Literal["paired", "single", "asvs"]
+NEGATIVE_CONTROLS = ("field_blank", "extraction_blank", "pcr_blank")
+CONTROLS = (*NEGATIVE_CONTROLS, "positive")
+
+# The terms of MIxS and FAIRe for a value that is not there.
+_MISSING = frozenset(
+    {"", "na", "n/a", "nan", "none", "null", "missing", "not applicable", "not collected", "not provided",
+     "restricted access"}
+)  # fmt: skip
+
+
+def none_if_missing(value: Any) -> Any:
+    """Turn the usual words for a missing value into None; INSDC's `missing: reason` counts as well."""
+    if isinstance(value, str):
+        word = value.strip().casefold()
+        return None if word in _MISSING or word.startswith("missing:") else value.strip()
+    return value
+
+
+Text = Annotated[str | None, BeforeValidator(none_if_missing)]
+_MaybeMissing = BeforeValidator(none_if_missing)
+
+
+class SheetRow(BaseModel):
+    """What the cells of one row must be; columns that are not named here stay text in ``metadata``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    library: Name = Field(description="Name of the library; unique for a marker.")
+    sample: Name = Field(description="What was sampled; several libraries of one sample are added up.")
+    run: Name = Field("1", description="Sequencing run; tags jump within a run only.")
+    marker: Name = Field(description="Marker, as in the config.")
+    r1: Text = Field(None, description="FASTQ of the forward reads, or the only file; plain or gzipped.")
+    r2: Text = Field(None, description="FASTQ of the reverse reads; empty for single reads.")
+    asvs: Text = Field(None, description="FASTA of ready-made ASVs instead of reads; `;size=N` gives their reads.")
+    control: Annotated[Control, BeforeValidator(lambda value: none_if_missing(value) or "")] = Field(
+        "", description="Empty for a sample, or field_blank, extraction_blank, pcr_blank, positive."
+    )
+    replicate: Text = Field(None, description="Replicate of the sample.")
+    latitude: Annotated[float | None, _MaybeMissing, Field(ge=-90, le=90)] = Field(
+        None, description="Decimal degrees, north."
+    )
+    longitude: Annotated[float | None, _MaybeMissing, Field(ge=-180, le=180)] = Field(
+        None, description="Decimal degrees, east."
+    )
+    depth_m: Annotated[float | None, _MaybeMissing, Field(ge=0, le=11_000)] = Field(
+        None, description="Depth below the surface (m), positive downwards."
+    )
+
+
+COLUMNS = tuple(SheetRow.model_fields)
+
+
+@dataclass(frozen=True)
+class Library:
+    """A checked row of the sheet.
+
+    Args:
+        library: name, unique for the marker.
+        sample: what was sampled.
+        run: sequencing run.
+        marker: marker as in the config.
+        kind: ``paired``, ``single`` (one FASTQ) or ``asvs`` (ready-made FASTA).
+        files: R1 and R2, the single file, or the FASTA; as found, relative where the sheet is.
+        control: empty for a sample.
+        row: number of the row in the sheet (the header is row 1).
+        latitude: decimal degrees north, or None.
+        longitude: decimal degrees east, or None.
+        depth_m: metres below the surface, or None.
+        metadata: all further columns as text, ``replicate`` included.
+    """
+
+    library: str
+    sample: str
+    run: str
+    marker: str
+    kind: Kind
+    files: tuple[Path, ...]
+    control: str = ""
+    row: int = 0
+    latitude: float | None = None
+    longitude: float | None = None
+    depth_m: float | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_negative_control(self) -> bool:
+        """Whether the library is a blank."""
+        return self.control in NEGATIVE_CONTROLS

@@ -1,0 +1,274 @@
+"""Read a sample sheet and report everything that is wrong with it at once.
+
+One row is a library sequenced for a marker. Tab-separated (comma-separated is understood too), first row the column
+names, empty rows and rows starting with ``#`` ignored. Paths are looked up from the working directory first, then
+from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody.
+
+``library`` may be left out when there is one library a sample (it is then the sample's name), ``marker`` when the
+config has only one, ``run`` when there was only one.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from abyssal.errors import SampleSheetError
+from abyssal.samples.model import COLUMNS, CONTROLS, Kind, Library, SheetRow, none_if_missing
+
+_ALIASES = {
+    "fastq_1": "r1", "fastq1": "r1", "fq1": "r1", "forward": "r1", "reads": "r1", "fastq": "r1", "read1": "r1",
+    "fastq_2": "r2", "fastq2": "r2", "fq2": "r2", "reverse": "r2", "read2": "r2",
+    "sampleid": "sample", "sample_id": "sample", "sample-id": "sample", "sample_name": "sample", "name": "sample",
+    "library_id": "library", "lib_id": "library", "decimallatitude": "latitude", "lat": "latitude",
+    "decimallongitude": "longitude", "lon": "longitude", "depth": "depth_m", "sample_type": "control",
+}  # fmt: skip
+_NEAR = 0.8
+_FILE_COLUMNS = ("r1", "r2", "asvs")
+_NAMES = ("library", "sample", "marker")
+# Hints, not faults: a sheet may well carry MIxS's own `depth` beside `depth_m`.
+_ONLY_WHEN_NEEDED = frozenset({"name", "depth", "lat", "lon", "reads", "forward", "reverse", "sample_type"})
+
+
+@dataclass
+class _Problems:
+    """The faults found so far, each with its row and column."""
+
+    sheet: Path
+    lines: list[tuple[int, str]] = field(default_factory=list)
+
+    def add(self, row: int, column: str, text: str) -> None:
+        self.lines.append((row, f"row {row}, column {column}: {text}" if column else f"row {row}: {text}"))
+
+    def raise_any(self) -> None:
+        if self.lines:
+            listed = "\n".join(f"  - {line}" for _, line in sorted(self.lines, key=lambda found: found[0]))
+            message = f"{self.sheet} has {len(self.lines)} problem(s) (the header is row 1):\n{listed}"
+            raise SampleSheetError(message)
+
+
+def read_sample_sheet(sheet: Path, markers: Sequence[str] = ()) -> tuple[Library, ...]:
+    """Return the libraries of a sheet in its order.
+
+    Args:
+        sheet: TSV or CSV.
+        markers: markers of the config; empty accepts any.
+
+    Raises:
+        SampleSheetError: lists every problem with its row and column.
+    """
+    problems = _Problems(sheet)
+    header, rows = _cells(sheet)
+    header = _checked_header(header, problems, has_default_marker=len(markers) == 1)
+    problems.raise_any()
+    filled = [(number, _with_defaults(header, number, cells, markers, problems)) for number, cells in rows]
+    libraries = []
+    for number, row in filled:
+        checked = _checked_cells(number, row, problems)
+        _check_marker(number, row, markers, problems)
+        kind, files = _files(number, row, sheet, problems)
+        if checked is not None:
+            libraries.append(_library(checked, row, number, kind, files))
+    _check_together(filled, sheet, problems)
+    if not rows:
+        problems.add(2, "", "no library; expected at least one row below the column names")
+    problems.raise_any()
+    return tuple(libraries)
+
+
+def _cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Return the column names and the (row number, cells) below them, stripped."""
+    if not sheet.is_file():
+        message = f"{sheet}: no such sample sheet; write one, or let `abyssal samples DIR -o {sheet}` write a first one"
+        raise SampleSheetError(message)
+    raw = sheet.read_bytes()
+    if raw.startswith(b"PK\x03\x04"):
+        message = f"{sheet}: this is a spreadsheet file; save it as tab-separated text (.tsv)"
+        raise SampleSheetError(message)
+    try:
+        text = raw.decode("utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"{sheet}: not UTF-8 text (byte {error.start + 1}); save the sheet as UTF-8"
+        raise SampleSheetError(message) from error
+    first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
+    delimiter = "\t" if "\t" in first or "," not in first else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(reader, start=1)]
+    filled = [(number, cells) for number, cells in rows if any(cells) and not cells[0].startswith("#")]
+    if not filled:
+        message = f"{sheet} is empty; expected a row of column names: {', '.join(COLUMNS)}"
+        raise SampleSheetError(message)
+    return filled[0][1], filled[1:]
+
+
+def _checked_header(header: list[str], problems: _Problems, *, has_default_marker: bool) -> list[str]:
+    while header and not header[-1]:
+        header = header[:-1]
+    for column in sorted({name for name in header if header.count(name) > 1}):
+        problems.add(1, column or "(no name)", "this column name occurs more than once")
+    absent = [column for column in COLUMNS if column not in header]
+    meant = {column: known for column in header if (known := _meant(column, absent))}
+    for column, known in meant.items():
+        problems.add(1, column, f"unknown column; did you mean {known}? Column names are lower case")
+    _check_required(header, set(meant.values()), problems, has_default_marker=has_default_marker)
+    return header
+
+
+def _meant(column: str, absent: list[str]) -> str | None:
+    """Return the known, absent column that an unknown one probably stands for."""
+    if column in COLUMNS:
+        return None
+    lower = column.casefold()
+    alias = _ALIASES.get(lower)
+    if lower in absent:
+        return lower
+    if alias in absent and lower not in _ONLY_WHEN_NEEDED:
+        return alias
+    near = [] if lower in _ONLY_WHEN_NEEDED else difflib.get_close_matches(lower, absent, n=1, cutoff=_NEAR)
+    return near[0] if near else None
+
+
+def _check_required(header: list[str], meant: set[str], problems: _Problems, *, has_default_marker: bool) -> None:
+    found = ", ".join(header)
+    present = meant.union(header)
+    hints = sorted({f"{name} is called {_ALIASES[name.casefold()]} here" for name in header
+                    if name.casefold() in _ONLY_WHEN_NEEDED and _ALIASES[name.casefold()] not in header})  # fmt: skip
+    hint = f" ({'; '.join(hints)})" if hints else ""
+    if "sample" not in present:
+        problems.add(1, "sample", f"missing; found: {found}{hint}")
+    if not present & {"r1", "asvs"}:
+        problems.add(1, "r1", f"missing (or asvs, for ready-made ASVs); found: {found}{hint}")
+    if "marker" not in present and not has_default_marker:
+        problems.add(1, "marker", f"missing; it may be left out only when the config has one marker; found: {found}")
+
+
+def _with_defaults(
+    header: list[str], number: int, cells: list[str], markers: Sequence[str], problems: _Problems
+) -> dict[str, str]:
+    """Return the cells by column; an empty library is called like its sample, an empty marker is the only one."""
+    if any(cells[len(header) :]):
+        problems.add(
+            number, "", f"{len(cells)} cells under {len(header)} column names; a cell has a separator too many?"
+        )
+    row = dict(zip(header, cells, strict=False))
+    row["library"] = row.get("library") or row.get("sample", "")
+    if len(markers) == 1:
+        row["marker"] = row.get("marker") or markers[0]
+    return row
+
+
+def _checked_cells(number: int, row: dict[str, str], problems: _Problems) -> SheetRow | None:
+    """Return the typed cells of the known columns, or None after noting what is wrong with them."""
+    known = {column: cell for column, cell in row.items() if column in COLUMNS and (cell or column in _NAMES)}
+    try:
+        return SheetRow.model_validate(known)
+    except ValidationError as error:
+        faults = error.errors()
+        same_cell = row["library"] == row.get("sample")
+        for fault in faults:
+            if not (same_cell and fault["loc"][0] == "library"):
+                problems.add(number, str(fault["loc"][0]), _describe(fault))
+        return None
+
+
+def _describe(fault: ErrorDetails) -> str:
+    """Say what was expected in a cell, in the words of somebody who fills in a sheet."""
+    value, limits = fault["input"], fault.get("ctx", {})
+    near = difflib.get_close_matches(str(value), CONTROLS, n=1)
+    expected = {
+        "string_pattern_mismatch": "expected a name of letters, digits, dot, dash and underscore, "
+        "starting with a letter or digit",
+        "string_too_long": "expected at most 64 characters",
+        "literal_error": f"expected empty, {', '.join(CONTROLS[:-1])} or {CONTROLS[-1]}"
+        + (f"; did you mean {near[0]}?" if near else ""),
+        "float_parsing": "expected a number with a decimal point and without a unit",
+        "greater_than_equal": f"expected at least {limits.get('ge')}",
+        "less_than_equal": f"expected at most {limits.get('le')}",
+    }.get(fault["type"], fault["msg"])
+    return "empty; expected a name" if fault["type"] == "missing" or value == "" else f"{value!r}: {expected}"
+
+
+def _check_marker(number: int, row: dict[str, str], markers: Sequence[str], problems: _Problems) -> None:
+    marker = row.get("marker", "")
+    if marker and markers and marker not in markers:
+        near = difflib.get_close_matches(marker, markers, n=1, cutoff=0.0)
+        text = f"{marker!r} is not a marker of the config; did you mean {near[0]}? Markers: {', '.join(markers)}"
+        problems.add(number, "marker", text)
+
+
+def _files(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -> tuple[Kind, tuple[Path, ...]]:
+    """Return what kind of library the row is and its files as they were found."""
+    given = {column: path for column in _FILE_COLUMNS if (path := none_if_missing(row.get(column, "")))}
+    if "asvs" in given and len(given) > 1:
+        problems.add(number, "asvs", "given together with reads; expected either r1 (and r2) or asvs")
+    elif not given or set(given) == {"r2"}:
+        problems.add(number, "r1", "empty; expected a FASTQ file (an empty file stands for a library without reads)")
+    elif "r2" in given and _same_file(given["r1"], given["r2"], sheet):
+        problems.add(number, "r2", f"the same file as r1 ({given['r1']}); expected the reverse reads")
+    found = {column: _found(path, sheet) for column, path in given.items()}
+    for column, path in given.items():
+        if found[column] is None:
+            problems.add(number, column, _not_found(path, sheet))
+    kind: Kind = "asvs" if "asvs" in given else "paired" if "r2" in given else "single"
+    return kind, tuple(found[column] or Path(given[column]) for column in given)
+
+
+def _library(row: SheetRow, cells: dict[str, str], number: int, kind: Kind, files: tuple[Path, ...]) -> Library:
+    metadata = {column: cell for column, cell in cells.items() if column not in COLUMNS}
+    if row.replicate:
+        metadata = {"replicate": row.replicate, **metadata}
+    return Library(
+        row.library, row.sample, row.run, row.marker, kind, files, row.control, number,
+        row.latitude, row.longitude, row.depth_m, metadata,
+    )  # fmt: skip
+
+
+def _candidates(path: str, sheet: Path) -> Iterator[Path]:
+    yield Path(path)
+    yield sheet.parent / path
+
+
+def _found(path: str, sheet: Path) -> Path | None:
+    return next((candidate for candidate in _candidates(path, sheet) if candidate.is_file()), None)
+
+
+def _same_file(first: str, second: str, sheet: Path) -> bool:
+    return (_found(first, sheet) or Path(first)).resolve() == (_found(second, sheet) or Path(second)).resolve()
+
+
+def _not_found(path: str, sheet: Path) -> str:
+    folders = list(dict.fromkeys(candidate.parent for candidate in _candidates(path, sheet)))
+    names = sorted({file.name for folder in folders if folder.is_dir() for file in folder.iterdir()})
+    near = difflib.get_close_matches(Path(path).name, names, n=1, cutoff=_NEAR)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{path}: no such file in {' or '.join(map(str, folders))}{hint}"
+
+
+def _check_together(rows: list[tuple[int, dict[str, str]]], sheet: Path, problems: _Problems) -> None:
+    """Note what is wrong between rows: names used twice, files used twice, a sample that is also a control."""
+    names: dict[tuple[str, str], int] = {}
+    files: dict[tuple[Path, str], int] = {}
+    controls: dict[str, tuple[int, str]] = {}
+    for number, row in rows:
+        library, marker, sample = row["library"], row.get("marker", ""), row.get("sample", "")
+        first = names.setdefault((library, marker), number)
+        if library and first != number:
+            text = f"{library!r} is already in row {first} for marker {marker}; every library needs its own name"
+            problems.add(number, "library", text)
+        for column in _FILE_COLUMNS:
+            file = _found(row.get(column, ""), sheet) if row.get(column) else None
+            first = files.setdefault((file.resolve(), marker), number) if file else number
+            if file and first != number:
+                problems.add(number, column, f"{file.name} is already used in row {first} for the same marker")
+        control = none_if_missing(row.get("control", "")) or ""
+        first, other = controls.setdefault(sample, (number, control))
+        if sample and other != control:
+            text = f"sample {sample!r} is {control or 'no control'} here but {other or 'no control'} in row {first}"
+            problems.add(number, "control", f"{text}; expected one kind a sample")

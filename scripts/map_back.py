@@ -1,0 +1,19 @@
+"""Snakemake entry for rule map_back."""
+
+from pathlib import Path
+
+from abyssal.entry import start
+
+start(snakemake)
+
+from abyssal.reads.map_back import map_back, write_assignments
+
+assignments = map_back(
+    Path(snakemake.input.uniques),
+    Path(snakemake.input.asvs),
+    Path(snakemake.input.chimeras),
+    identity=snakemake.params.identity,
+    threads=snakemake.threads,
+    log=Path(snakemake.log[0]),
+)
+write_assignments(Path(snakemake.output.assignments), assignments)
