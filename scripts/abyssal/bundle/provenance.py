@@ -48,6 +48,7 @@ def study_config(config: AbyssalConfig, marker: str) -> dict[str, Any]:
     values = config.model_dump(mode="json", exclude={"markers", "package"})
     values["marker"] = {"name": marker, **config.markers[marker].model_dump(mode="json")}
     values["samples"] = _file_name(values["samples"])
+    values["cluster"]["previous"] = _file_name(values["cluster"]["previous"])
     values["marker"]["truth"] = _file_name(values["marker"]["truth"])
     # A Hub id comes with a revision and is a name already; everything else is a directory.
     if values["encoder"]["revision"] is None:
