@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 MAX_AMBIGUOUS_SHARE = 0.05
 _CHUNK = 2000
-_RESCUE_CHUNK = 20_000
+_RESCUE_CHUNK = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +46,18 @@ class BuildSettings:
         max_mismatches: mismatches allowed in each primer site (bases).
         conflicts: what a taxon with two parents leads to (see ``lineage.resolve_conflicts``).
         synonyms: replace names by NCBI's accepted ones.
-        threads: threads of the alignment.
     """
 
     trim: bool = True
     max_mismatches: int = 3
     conflicts: ConflictPolicy = "majority"
     synonyms: bool = False
-    threads: int = 1
 
     @classmethod
-    def from_config(cls, config: ReferenceConfig, *, threads: int = 1) -> BuildSettings:
+    def from_config(cls, config: ReferenceConfig) -> BuildSettings:
         """Take what the configuration says."""
         return cls(
-            trim=config.trim, max_mismatches=config.max_mismatches, synonyms=config.synonyms, threads=threads
+            trim=config.trim, max_mismatches=config.max_mismatches, synonyms=config.synonyms
         )
 
 
@@ -99,14 +97,14 @@ class BuildReport:
 
 
 def build_from_config(
-    config: ReferenceConfig, marker: ResolvedMarker, *, threads: int = 1
+    config: ReferenceConfig, marker: ResolvedMarker
 ) -> tuple[AmpliconReference, BuildReport]:
     """Open the configured files and build the reference of a marker."""
     raw = open_reference(
         Path(config.fasta), Path(config.lineages) if config.lineages else None, format_name=config.format
     )
     logger.info("reading %s as %s (%s)", raw.source, raw.format, ", ".join(raw.ranks))
-    return build_reference(raw, marker, BuildSettings.from_config(config, threads=threads))
+    return build_reference(raw, marker, BuildSettings.from_config(config))
 
 
 def build_reference(
@@ -169,10 +167,9 @@ class _Builder:
             seeds = rescue.spread(sorted({*seeds, *anchored}))
         if not seeds:
             raise ReferenceFormatError(_no_sites(source, self.marker, leftover))
+        aligner = rescue.Aligner(seeds)
         for chunk in _batches(_rows(leftover), _RESCUE_CHUNK):
-            outcomes = rescue.align_to_amplicons(
-                [result for _, result in chunk], seeds, threads=self.settings.threads
-            )
+            outcomes = aligner.align([result for _, result in chunk])
             for (record, _), (outcome, amplicon) in zip(chunk, outcomes, strict=True):
                 if outcome == "kept":
                     self.report.aligned += self._keep(record, amplicon)
