@@ -43,7 +43,9 @@ def marker_config(wildcards):
 def sample_sheet():
     """The checked rows of the sample sheet."""
     return checked(
-        read_sample_sheet, Path(config_model.samples), markers=tuple(config_model.markers)
+        read_sample_sheet,
+        Path(config_model.samples),
+        markers=tuple(config_model.markers),
     )
 
 
@@ -64,7 +66,13 @@ def megabytes(least, per_input_megabyte=0):
 
 def study_outputs():
     """Everything a bare ``snakemake`` makes."""
-    files = ["report.html", "taxonomy.tsv", "bundle/manifest.json", "preprocess/ledger.tsv", "provenance.json"]
+    files = [
+        "report.html",
+        "taxonomy.tsv",
+        "bundle/manifest.json",
+        "preprocess/ledger.tsv",
+        "provenance.json",
+    ]
     if config_model.package.registry is not None:
         files.append("published.json")
     return [
