@@ -1,0 +1,168 @@
+"""Reads in, names with calibrated confidences out; the one implementation behind workflow, command line and service."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abyssal.config.models import NoveltyConfig
+from abyssal.encoder.interface import Encoder
+from abyssal.encoder.load import load_encoder
+from abyssal.taxonomy.calibration import absent_priors, probabilities, stratum_priors
+from abyssal.taxonomy.classifications import Classifications, ReadError, Source
+from abyssal.taxonomy.decision import Decision, accepted_rank, alternatives_of, novel_rank
+from abyssal.taxonomy.evidence import gather, nothing_banned
+from abyssal.taxonomy.model import (
+    ENCODER_FOLDER,
+    EXEMPLAR_FILE,
+    PUTATIVE_FILE,
+    MarkerSpec,
+    Model,
+    load_model,
+    read_preprocessing,
+)
+from abyssal.taxonomy.neighbourhood import surroundings
+from abyssal.taxonomy.putative import PutativeIndex, load_putative, no_putative_taxa
+from abyssal.taxonomy.reading import check_read, length_limits
+from abyssal.taxonomy.retrieval import neighbours_of
+
+WINDOW = 1024
+"""Distinct reads answered at a time; bounds memory, changes no answer."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A model with its encoder, ready to answer.
+
+    Attributes:
+        model: index, calibrators, thresholds.
+        encoder: sequence to vector.
+        marker: what reads look like.
+        putative: putative taxa; may be empty.
+    """
+
+    model: Model
+    encoder: Encoder
+    marker: MarkerSpec
+    putative: PutativeIndex
+
+    @classmethod
+    def load(cls, model_directory: Path) -> Classifier:
+        """Load a trained model or a bundle.
+
+        Raises:
+            BundleError: a file is missing, damaged or of a newer format.
+        """
+        model = load_model(model_directory)
+        marker, preprocessing = read_preprocessing(model_directory)
+        location = model_directory / ENCODER_FOLDER if preprocessing["encoder"] == ENCODER_FOLDER else "kmers"
+        encoder = load_encoder(location, batch_size=int(preprocessing["batch_size"]))
+        records, exemplars = model_directory / PUTATIVE_FILE, model_directory / EXEMPLAR_FILE
+        putative = load_putative(records, exemplars, encoder) if records.is_file() else no_putative_taxa()
+        return cls(model, encoder, marker, putative)
+
+    @property
+    def ranks(self) -> tuple[str, ...]:
+        """Rank names, highest first."""
+        return self.model.ranks
+
+    @property
+    def engine(self) -> str:
+        """Identifier of what computes the vectors."""
+        return self.encoder.engine
+
+    def classify(self, sequences: Sequence[str], *, novelty: NoveltyConfig | None = None) -> Classifications:
+        """Classify sequences; each answer depends on its own sequence only.
+
+        Args:
+            sequences: as users send them: any case, U or T, either strand. A faulty one gets its error, the others
+                their answers. Equal sequences are computed once.
+            novelty: the mix for which confidences shall hold; None takes the model's. Accepted ranks do not depend on
+                it, because over-classification is a share of absent taxa, whatever their number.
+        """
+        limits = length_limits(self.marker)
+        checked = [check_read(raw, limits) for raw in sequences]
+        order: dict[str, int] = {}
+        for sequence, error in checked:
+            if error is None:
+                order.setdefault(sequence, len(order))
+        distinct = list(order)
+        parts = [
+            self._decide(distinct[start : start + WINDOW], novelty or self.model.novelty)
+            for start in range(0, len(distinct), WINDOW)
+        ]
+        decision = Decision.joined(parts, len(self.ranks))
+        return self._answers([(order.get(sequence, -1), error) for sequence, error in checked], decision)
+
+    def _decide(self, sequences: list[str], novelty: NoveltyConfig) -> Decision:
+        model = self.model
+        oriented, _ = model.strand.orient(sequences)
+        vectors = self.encoder.embed(oriented)
+        neighbours, coverage = neighbours_of(
+            model.index, oriented, vectors, model.neighbours,
+            local_of=lambda places: surroundings(model.local, places),
+        )  # fmt: skip
+        chosen, evidence = gather(model.index.taxa, neighbours, nothing_banned(len(oriented), len(self.ranks)))
+        own = self._stated(model.novelty)
+        right, absent = probabilities(model.calibrators, chosen, evidence, own)
+        accepted = accepted_rank(chosen, right, model.thresholds)
+        if novelty != model.novelty:
+            right, absent = probabilities(model.calibrators, chosen, evidence, self._stated(novelty))
+        identity = neighbours.identity[:, 0]
+        best_identity = np.fmax.reduce(neighbours.identity, axis=1)
+        rejected = model.floors.rejects(neighbours.kmer.max(axis=1), best_identity)
+        accepted[rejected] = -1
+        lowest = len(self.ranks) - 1
+        open_reads = ~rejected & (accepted < lowest)
+        putative = np.array([""] * len(oriented), dtype=object)
+        putative[open_reads] = self.putative.assign(vectors[open_reads])
+        return Decision(
+            chosen=np.where(rejected[:, None], -1, chosen),
+            confidence=np.where(rejected[:, None], 0.0, right).astype(np.float32),
+            accepted=accepted,
+            novel=np.where(rejected, -1, novel_rank(absent)).astype(np.int16),
+            nearest=neighbours.places[:, 0],
+            identity=identity,
+            coverage=coverage,
+            rejected=rejected,
+            putative=putative,
+        )
+
+    def _stated(self, novelty: NoveltyConfig) -> NDArray[np.float64]:
+        drawn = self.model.drawn_strata
+        strata = np.repeat(np.arange(drawn.size), drawn)
+        return absent_priors(stratum_priors(novelty, strata, len(self.ranks)))
+
+    def _answers(self, places: list[tuple[int, ReadError | None]], decision: Decision) -> Classifications:
+        """Spread the answers of distinct reads over all reads; a faulty read has none."""
+        ranks = len(self.ranks)
+        rows = np.array([row for row, _ in places], dtype=np.int64)
+        faulty = rows < 0
+        padded = decision.with_blank(ranks)
+        taxa, reference = self.model.index.taxa, self.model.index.reference
+        nearest = padded.nearest[rows]
+        named = [tuple(taxa.name(rank, int(code)) for rank, code in enumerate(codes)) for codes in padded.chosen]
+        shared = [
+            alternatives_of(taxa, int(place), rejected=bool(out))
+            for place, out in zip(padded.nearest, padded.rejected, strict=True)
+        ]
+        source = np.where(padded.rejected[rows], Source.REJECTED, Source.MODEL)
+        return Classifications(
+            ranks=self.ranks,
+            labels=[named[row] for row in rows],
+            confidence=padded.confidence[rows],
+            accepted=padded.accepted[rows],
+            novel_at=padded.novel[rows],
+            alternatives=[shared[row] for row in rows],
+            putative_taxon=[str(padded.putative[row]) for row in rows],
+            nearest_id=["" if place < 0 else reference.ids[place] for place in nearest],
+            nearest_identity=padded.identity[rows],
+            nearest_coverage=padded.coverage[rows],
+            source=np.where(faulty, Source.REJECTED, source).astype(np.int8),
+            errors=[error for _, error in places],
+            engine=self.engine,
+        )

@@ -1,0 +1,185 @@
+"""The retrieval index: reference vectors, sparse k-mer profiles and the taxa that each amplicon may stand for.
+
+An amplicon can carry several lineages; each (amplicon, lineage) is a *pair*. A placeholder has code -1: it names
+nothing, votes for nothing and is no denominator.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from abyssal.references.model import AmpliconReference
+from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
+
+BLOCK = 64
+"""Queries per matrix product. The shape never changes (short blocks are padded), so neither does a query's rounding."""
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class TaxonTable:
+    """Integer codes of all taxa.
+
+    Attributes:
+        ranks: rank names, highest first.
+        names: per rank the sorted taxon names; a code is a position in it.
+        pair_offsets: (n + 1,) int64, the pairs of each amplicon.
+        pair_codes: (p, R) int32, code per pair and rank, -1 for a placeholder.
+    """
+
+    ranks: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
+    pair_offsets: NDArray[np.int64]
+    pair_codes: NDArray[np.int32]
+
+    @cached_property
+    def pair_amplicons(self) -> NDArray[np.int64]:
+        """(p,) int64, the amplicon of each pair."""
+        counts = np.diff(self.pair_offsets)
+        return np.repeat(np.arange(counts.size, dtype=np.int64), counts)
+
+    @cached_property
+    def sizes(self) -> tuple[NDArray[np.int64], ...]:
+        """Per rank the number of distinct amplicons of each taxon."""
+        return tuple(self._size(rank) for rank in range(len(self.ranks)))
+
+    def _size(self, rank: int) -> NDArray[np.int64]:
+        codes = self.pair_codes[:, rank].astype(np.int64)
+        known = codes >= 0
+        keys = np.unique(codes[known] * (self.pair_offsets.size) + self.pair_amplicons[known])
+        return np.bincount(keys // self.pair_offsets.size, minlength=len(self.names[rank]))
+
+    @cached_property
+    def facts(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Flat numbers per taxon; the taxon of code c at rank r is row ``starts[r] + c``.
+
+        (T,) int64 amplicons, (T, 2) int64 children and children with one amplicon, (R + 1,) int64 starts.
+        """
+        starts = np.zeros(len(self.ranks) + 1, dtype=np.int64)
+        np.cumsum([len(level) for level in self.names], out=starts[1:])
+        sizes = np.concatenate([np.zeros(0, dtype=np.int64), *self.sizes])
+        children = np.zeros((int(starts[-1]), 2), dtype=np.int64)
+        for rank in range(len(self.ranks) - 1):
+            both = self.pair_codes[:, rank : rank + 2]
+            links = np.unique(both[(both >= 0).all(axis=1)], axis=0).astype(np.int64)
+            single = sizes[starts[rank + 1] + links[:, 1]] == 1
+            np.add.at(children[:, 0], starts[rank] + links[:, 0], 1)
+            np.add.at(children[:, 1], starts[rank] + links[single, 0], 1)
+        return sizes, children, starts
+
+    def name(self, rank: int, code: int) -> str | None:
+        """Return the name behind a code; None for -1."""
+        return None if code < 0 else self.names[rank][code]
+
+
+def taxon_table(reference: AmpliconReference) -> TaxonTable:
+    """Number the taxa of a reference, rank by rank, in the order of their names."""
+    pairs = [lineage for members in reference.members for _, lineage in members]
+    names = tuple(
+        tuple(sorted({lineage[rank] for lineage in pairs if lineage[rank] is not None}))  # type: ignore[type-var]
+        for rank in range(len(reference.ranks))
+    )
+    lookup = [{name: code for code, name in enumerate(level)} for level in names]
+    codes = np.full((len(pairs), len(reference.ranks)), UNKNOWN, dtype=np.int32)
+    for row, lineage in enumerate(pairs):
+        for rank, name in enumerate(lineage):
+            if name is not None:
+                codes[row, rank] = lookup[rank][name]
+    offsets = np.zeros(len(reference) + 1, dtype=np.int64)
+    np.cumsum([len(members) for members in reference.members], out=offsets[1:])
+    return TaxonTable(reference.ranks, names, offsets, codes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ReferenceIndex:
+    """What a read is compared with.
+
+    Attributes:
+        reference: the amplicons and their lineages.
+        taxa: codes of the taxa.
+        vectors: (n, d) float32 unit rows, rounded to float16 so that a stored index gives the same answers.
+        profiles: sparse k-mer profiles of the amplicons.
+    """
+
+    reference: AmpliconReference
+    taxa: TaxonTable
+    vectors: NDArray[np.float32]
+    profiles: SparseProfiles
+
+    def __len__(self) -> int:
+        return len(self.reference)
+
+    def search(self, vectors: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return positions and similarities of the ``count`` nearest amplicons, nearest first, ties by position.
+
+        Args:
+            vectors: (q, d) float32 unit rows.
+            count: neighbours asked for; places beyond the index's size are -1.
+
+        Returns:
+            (q, count) int64 positions and (q, count) float32 dot products.
+        """
+        return self._search(vectors, count, None)
+
+    def search_without(
+        self, vectors: NDArray[np.float32], count: int, banned: list[NDArray[np.int64]]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Like ``search``, but query i never sees the amplicons at positions ``banned[i]``."""
+        return self._search(vectors, count, banned)
+
+    def _search(
+        self, vectors: NDArray[np.float32], count: int, banned: list[NDArray[np.int64]] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        rows = vectors.shape[0]
+        places = np.full((rows, count), UNKNOWN, dtype=np.int64)
+        values = np.full((rows, count), -2.0, dtype=np.float32)
+        if len(self) == 0:
+            return places, values
+        block = np.zeros((BLOCK, vectors.shape[1]), dtype=np.float32)
+        for start in range(0, rows, BLOCK):
+            part = vectors[start : start + BLOCK]
+            block[: len(part)] = part
+            block[len(part) :] = 0.0
+            products = block @ self.vectors.T
+            if banned is not None:
+                for row in range(len(part)):
+                    products[row, banned[start + row]] = -2.0
+            _largest(products[: len(part)], places[start : start + len(part)], values[start : start + len(part)])
+        return places, values
+
+
+def build_index(reference: AmpliconReference, vectors: NDArray[np.float32]) -> ReferenceIndex:
+    """Build the index of a reference whose amplicons have these vectors, in the same order."""
+    if vectors.shape[0] != len(reference):
+        message = f"{vectors.shape[0]} vectors for {len(reference)} amplicons"
+        raise ValueError(message)
+    rounded = np.ascontiguousarray(vectors.astype(np.float16).astype(np.float32))
+    return ReferenceIndex(reference, taxon_table(reference), rounded, sparse_profiles(reference.sequences))
+
+
+@njit(cache=True, nogil=True)
+def _largest(products, places, values):  # type: ignore[no-untyped-def]
+    rows, columns = products.shape
+    count = places.shape[1]
+    for row in range(rows):
+        filled = 0
+        for column in range(columns):
+            value = products[row, column]
+            if value <= -2.0 or (filled == count and value <= values[row, count - 1]):
+                continue
+            # Insertion keeps equal values in the order of their positions.
+            place = filled if filled < count else count - 1
+            while place > 0 and values[row, place - 1] < value:
+                values[row, place] = values[row, place - 1]
+                places[row, place] = places[row, place - 1]
+                place -= 1
+            values[row, place] = value
+            places[row, place] = column
+            if filled < count:
+                filled += 1

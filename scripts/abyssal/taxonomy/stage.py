@@ -1,0 +1,84 @@
+"""The train stage: files of a study in, a model directory and the study's classified ASVs out."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from abyssal.config.models import TrainConfig
+from abyssal.encoder.load import load_encoder
+from abyssal.encoder.vectors import read_vectors
+from abyssal.errors import DataError
+from abyssal.files import open_atomic
+from abyssal.references.model import AmpliconReference, read_reference
+from abyssal.sequences.records import read_records
+from abyssal.taxonomy.classifications import tsv_header, tsv_rows
+from abyssal.taxonomy.classifier import WINDOW, Classifier
+from abyssal.taxonomy.fit import fit_model
+from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """Inputs of the train stage; the reference's files are None for a marker without a reference."""
+
+    encoder: Path
+    putative_taxa: Path
+    exemplars: Path
+    reference: Path | None = None
+    lineages: Path | None = None
+    reference_vectors: Path | None = None
+
+
+def train_files(
+    files: TrainFiles, model_directory: Path, *, settings: TrainConfig, marker: MarkerSpec, batch_size: int, seed: int
+) -> None:
+    """Fit a model on a study's reference and write its directory, putative taxa included.
+
+    Raises:
+        DataError: the vectors were made from another FASTA or by another encoder.
+    """
+    stored = encoder_files(files.encoder)
+    encoder = load_encoder("kmers" if stored is None else stored, batch_size=batch_size)
+    if files.reference is None or files.lineages is None or files.reference_vectors is None:
+        reference = AmpliconReference((), (), (), ())
+        vectors = np.zeros((0, encoder.dimension), dtype=np.float32)
+    else:
+        reference = read_reference(files.reference, files.lineages)
+        vectors = read_vectors(files.reference_vectors, fasta=files.reference, encoder_digest=encoder.digest).values
+    model = fit_model(reference, vectors, encoder, settings=settings, seed=seed)
+    save_model(model, model_directory, encoder=stored, marker=marker, batch_size=batch_size)
+    shutil.copyfile(files.putative_taxa, model_directory / PUTATIVE_FILE)
+    shutil.copyfile(files.exemplars, model_directory / EXEMPLAR_FILE)
+
+
+def encoder_files(directory: Path) -> Path | None:
+    """Return the folder of a stored encoder; None when it holds no weights: the k-mer encoder has none."""
+    return directory if (directory / "model.safetensors").is_file() else None
+
+
+def classify_file(model_directory: Path, fasta: Path, target: Path) -> int:
+    """Classify the records of a FASTA and write the classification TSV; returns the number of records.
+
+    Raises:
+        DataError: two records have the same id.
+    """
+    classifier = Classifier.load(model_directory)
+    records = list(read_records(fasta))
+    if len({record.id for record in records}) != len(records):
+        message = f"{fasta}: two records have the same id; ids must be distinct"
+        raise DataError(message)
+    with open_atomic(target) as out:
+        out.write(tsv_header(classifier.ranks) + "\n")
+        for start in range(0, len(records), WINDOW):
+            part = records[start : start + WINDOW]
+            answers = classifier.classify([record.sequence for record in part])
+            out.writelines(row + "\n" for row in tsv_rows([record.id for record in part], answers))
+    logger.info("classified %d sequences", len(records))
+    return len(records)

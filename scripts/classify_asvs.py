@@ -1,0 +1,11 @@
+"""Snakemake entry for rule classify_asvs."""
+
+from pathlib import Path
+
+from abyssal.entry import start
+
+start(snakemake)
+
+from abyssal.taxonomy.stage import classify_file
+
+classify_file(Path(snakemake.input.model), Path(snakemake.input.asvs), Path(snakemake.output.taxonomy))
