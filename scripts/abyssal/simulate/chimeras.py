@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +58,12 @@ def make_chimeras(
     """
     if np.count_nonzero(weights) < 2:
         return []
+    cumulative = np.cumsum(weights) / np.sum(weights)
     known = set(sequences)
     chimeras = []
     for _ in range(count):
         for _ in range(_TRIES):
-            chimera = _recombine(sequences, weights, 3 if rng.random() < three_parents else 2, rng)
+            chimera = _recombine(sequences, cumulative, 3 if rng.random() < three_parents else 2, rng)
             if chimera is not None and chimera.sequence not in known:
                 known.add(chimera.sequence)
                 chimeras.append(chimera)
@@ -70,10 +72,11 @@ def make_chimeras(
 
 
 def _recombine(
-    sequences: Sequence[str], weights: NDArray[np.float64], count: int, rng: np.random.Generator
+    sequences: Sequence[str], cumulative: NDArray[np.float64], count: int, rng: np.random.Generator
 ) -> Chimera | None:
-    parents = [int(parent) for parent in rng.choice(len(sequences), size=count, p=weights)]
-    if any(a == b for a, b in zip(parents, parents[1:], strict=False)):
+    draws = np.searchsorted(cumulative, rng.random(count), side="right")
+    parents = np.minimum(draws, len(sequences) - 1).tolist()
+    if any(a == b for a, b in pairwise(parents)):
         return None
     strand, origin = "", 0
     current = sequences[parents[0]]

@@ -62,7 +62,7 @@ def law_weights(
         weights = rng.lognormal(0.0, sigma, richness)
     else:
         weights = np.arange(1, richness + 1, dtype=np.float64) ** -exponent
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The demo's reference: 18S V4 amplicons cut from SILVA SSU 93 with NCBI lineages, from registry packages alone.
 
 Order: read the BLAST database of the Debian package ncbi-rrna-data, take records whose title starts with the current
-NCBI name of a eukaryote species, cut the amplicon between the primers, choose a marine-leaning set in which species with
-several amplicons and genera with several species are favoured (leave-one-out calibration needs both), and set aside some
-species and one genus as absent. Ranks that NCBI does not have stay empty. The same packages give the same bytes.
+NCBI name of a eukaryote species, cut the amplicon between the primers, choose a marine-leaning set in which species
+with several amplicons and genera with several species are favoured (leave-one-out calibration needs both), and set
+aside some species and one genus as absent. Ranks that NCBI does not have stay empty. Same packages, same bytes.
 """
 
 from __future__ import annotations

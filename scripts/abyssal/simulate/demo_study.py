@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from abyssal.files import atomic_path, open_atomic
+from abyssal.files import open_atomic
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.sequences.records import write_fasta
 from abyssal.simulate.community import CommunitySettings, LibraryPlan, draw_communities
@@ -26,7 +26,9 @@ from abyssal.simulate.demo_reference import (
     DemoReference,
 )
 from abyssal.simulate.libraries import simulate_libraries
+from abyssal.simulate.molecules import OtherTemplates
 from abyssal.simulate.settings import Amplification, Mixing, Simulation, sequencing_profile
+from abyssal.simulate.sheet import write_sample_sheet
 from abyssal.simulate.templates import Template, add_variants, substitute
 
 logger = logging.getLogger(__name__)
@@ -65,10 +67,11 @@ def write_demo(
     _write_records(reference.known, target / "reference.fasta.gz", target / "lineages.tsv.gz")
     _write_records(reference.absent, target / "absent.fasta.gz", target / "absent_lineages.tsv")
     rng = np.random.default_rng(SEED)
-    _simulate(reference, target / "reads", rng)
+    libraries, simulation = _simulate(reference, target / "reads", rng)
     (target / "reads" / "truth_reads.tsv").replace(target / "truth.tsv")
     _write_queries(reference, target, rng)
-    _write_sheet(sheet, reads_prefix)
+    places = [site[1:] for site in _SITES]
+    write_sample_sheet(sheet, libraries, simulation, marker=MARKER, folder=Path(reads_prefix), places=places)
 
 
 def _write_records(records: Sequence[DemoRecord], fasta: Path, lineages: Path) -> None:
@@ -79,7 +82,7 @@ def _write_records(records: Sequence[DemoRecord], fasta: Path, lineages: Path) -
             out.write("\t".join((record.accession, *record.lineage)) + "\n")
 
 
-def _simulate(reference: DemoReference, target: Path, rng: np.random.Generator) -> None:
+def _simulate(reference: DemoReference, target: Path, rng: np.random.Generator) -> tuple[list[LibraryPlan], Simulation]:
     known = _unambiguous(reference.known)
     drawn = [known[i] for i in rng.permutation(len(known))[: _KNOWN_TEMPLATES + _CONTAMINANTS]]
     contaminants = [_template(record, "contaminant") for record in drawn[_KNOWN_TEMPLATES:]]
@@ -107,8 +110,9 @@ def _simulate(reference: DemoReference, target: Path, rng: np.random.Generator) 
     )
     simulate_libraries(
         templates, libraries, simulation, target,
-        seed=SEED, ranks=RANKS, contaminants=contaminants, off_targets=off_targets,
+        seed=SEED, ranks=RANKS, others=OtherTemplates(contaminants, off_targets),
     )  # fmt: skip
+    return libraries, simulation
 
 
 def novelty(record: DemoRecord, known: Sequence[DemoRecord]) -> str:
@@ -166,14 +170,3 @@ def _one_per_genus(records: Sequence[DemoRecord]) -> list[DemoRecord]:
     for record in records:
         first.setdefault(record.lineage[GENUS], record)
     return list(first.values())
-
-
-def _write_sheet(sheet: Path, reads_prefix: str) -> None:
-    columns = ("sample", "library", "run", "marker", "r1", "r2", "control", "replicate")
-    with atomic_path(sheet) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as out:
-        out.write("\t".join((*columns, "latitude", "longitude", "depth_m")) + "\n")
-        for name, latitude, longitude, depth in (*_SITES, ("blank", "", "", "")):
-            mates = [f"{reads_prefix}/{name}_R{mate}.fastq.gz" for mate in (1, 2)]
-            control = "extraction_blank" if name == "blank" else ""
-            cells = (name, name, RUN, MARKER, *mates, control, "1", latitude, longitude, depth)
-            out.write("\t".join(map(str, cells)) + "\n")

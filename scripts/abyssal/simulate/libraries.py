@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from isal import igzip
@@ -23,12 +23,15 @@ from numpy.typing import NDArray
 from abyssal.errors import UsageError
 from abyssal.files import atomic_path, write_json
 from abyssal.simulate.community import LibraryPlan
-from abyssal.simulate.kernels import COUNTERS, Construct, Molecules, sequence_block, truth_block
-from abyssal.simulate.molecules import Molecule, MoleculePool, build_pool
+from abyssal.simulate.kernel_types import COUNTERS, Construct, Molecules
+from abyssal.simulate.kernels import sequence_block
+from abyssal.simulate.molecules import NO_OTHERS, Molecule, MoleculePool, OtherTemplates, build_pool
 from abyssal.simulate.sequencer import build_construct, build_sequencer
 from abyssal.simulate.settings import Compression, Simulation
+from abyssal.simulate.sheet import read_files
 from abyssal.simulate.templates import Template, by_id
 from abyssal.simulate.truth import READ_COLUMNS, describe, packed, write_counts, write_molecules
+from abyssal.simulate.truth_kernel import truth_block
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +72,7 @@ def simulate_libraries(
     *,
     seed: int,
     ranks: Sequence[str] = (),
-    contaminants: Sequence[Template] = (),
-    off_targets: Sequence[Template] = (),
+    others: OtherTemplates = NO_OTHERS,
     truth: bool = True,
 ) -> SimulationReport:
     """Write FASTQ files, truth tables and ``simulation.json`` to a folder; the same seed gives the same bytes.
@@ -82,8 +84,7 @@ def simulate_libraries(
         target: folder, made when missing.
         seed: of all randomness.
         ranks: rank names of the templates' lineages, for the truth tables.
-        contaminants: templates of reagent contamination.
-        off_targets: templates of other genes.
+        others: templates that belong to no community.
         truth: whether to write the table of every read (the other truth tables are always written).
 
     Raises:
@@ -92,7 +93,7 @@ def simulate_libraries(
     simulation.check()
     _check_libraries(libraries, by_id(templates))
     rng = np.random.default_rng(seed)
-    pool = build_pool(templates, libraries, simulation, rng, contaminants=contaminants, off_targets=off_targets)
+    pool = build_pool(templates, libraries, simulation, rng, others)
     origins = _reads_by_origin(libraries, pool, simulation.mixing.tag_jump_rate, rng)
     writer = _LibraryWriter(libraries, pool, simulation, target, rng, truth=truth)
     streams = rng.spawn(len(libraries))
@@ -142,9 +143,11 @@ def _reads_by_origin(
     for source, library in enumerate(libraries):
         reads = library.pairs if pool.compositions[source] is not None else 0
         others = [i for i, other in enumerate(libraries) if i != source and other.run == library.run]
-        leaving = rng.multinomial(int(rng.binomial(reads, rate)), [1.0 / len(others)] * len(others)) if others else []
+        leaving: NDArray[np.int64] = np.zeros(0, np.int64)
+        if others:
+            leaving = rng.multinomial(int(rng.binomial(reads, rate)), [1.0 / len(others)] * len(others))
         moved[others, source] = leaving
-        moved[source, source] = reads - int(np.sum(leaving))
+        moved[source, source] = reads - int(leaving.sum())
     return moved
 
 
@@ -190,8 +193,9 @@ class _LibraryWriter:
         prefix = np.frombuffer(f"{name}.".encode("ascii"), dtype=np.uint8)
         left = remaining.copy()
         first = 1
+        files = read_files(self._target, name, mates=self._sequencer.mates, compression=self._compression)
         with ExitStack() as stack:
-            reads = [stack.enter_context(open_gzip(path, self._compression)) for path in self.read_files(name)]
+            reads = [stack.enter_context(open_gzip(path, self._compression)) for path in files]
             rows = self._open_truth(stack, name)
             while (total := int(left.sum())) > 0:
                 size = min(BLOCK, total)
@@ -200,28 +204,22 @@ class _LibraryWriter:
                 self._count(library, origins, chosen)
                 counters = np.zeros((size, COUNTERS), dtype=np.int32)
                 used = sequence_block(
-                    self._keys[library], first, chosen, self._encoded, self._construct, self._sequencer,
+                    (self._keys[library], first), chosen, self._encoded, self._construct, self._sequencer,
                     prefix, self._buffers[:2], counters,
                 )  # fmt: skip
                 for stream, buffer, end in zip(reads, self._buffers, used, strict=False):
                     stream.write(buffer[:end].data)
                 if rows is not None:
                     end = truth_block(
-                        first, prefix, origins, *self._origins, chosen, *self._descriptions, counters, self._buffers[2]
-                    )
+                        first, prefix, (origins, *self._origins), (chosen, *self._descriptions), counters,
+                        self._buffers[2],
+                    )  # fmt: skip
                     rows.write(self._buffers[2][:end].data)
                 # A record is twice its read and what is around it: id, two line ends, plus line, mate number.
                 self._bases += sum((end - size * (len(prefix) + 17)) // 2 for end in used if end)
                 self._errors += counters.sum(axis=0, dtype=np.int64)
                 first += size
         logger.info("%s: %d reads", name, first - 1)
-
-    def read_files(self, name: str) -> list[Path]:
-        """Return the FASTQ files of a library: two, or one for single reads."""
-        suffix = ".fastq" if self._compression == "none" else ".fastq.gz"
-        if self._sequencer.mates == 1:
-            return [self._target / f"{name}{suffix}"]
-        return [self._target / f"{name}_R{mate}{suffix}" for mate in (1, 2)]
 
     def _open_truth(self, stack: ExitStack, name: str) -> IO[bytes] | None:
         if not self._truth:
@@ -283,8 +281,8 @@ def open_gzip(target: Path, compression: Compression) -> Iterator[IO[bytes]]:
         if target.suffix != ".gz":
             yield raw
         elif compression == "small":
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=9, mtime=0) as packed_file:
-                yield packed_file  # type: ignore[misc]
+            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=9, mtime=0) as small_file:
+                yield cast(IO[bytes], small_file)
         else:
-            with igzip.IGzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as fast_file:
-                yield fast_file
+            with igzip.IGzipFile(filename="", mode="wb", fileobj=raw, compresslevel=1, mtime=0) as packed_file:  # type: ignore[no-untyped-call]
+                yield cast(IO[bytes], packed_file)

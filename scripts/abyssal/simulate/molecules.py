@@ -13,7 +13,7 @@ from abyssal.errors import UsageError
 from abyssal.sequences.alphabet import sequence_id
 from abyssal.simulate.chimeras import make_chimeras
 from abyssal.simulate.community import LibraryPlan, amplification_factors
-from abyssal.simulate.kernels import Molecules
+from abyssal.simulate.kernel_types import Molecules
 from abyssal.simulate.settings import Simulation
 from abyssal.simulate.templates import Template, by_id
 
@@ -91,7 +91,18 @@ class MoleculePool:
         for composition, reads in zip(self.compositions, pairs, strict=True):
             if composition is not None:
                 np.add.at(total, composition.molecules, reads * np.diff(composition.cumulative, prepend=0.0))
-        return total / max(total.sum(), 1e-300)
+        return np.asarray(total / max(total.sum(), 1e-300), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class OtherTemplates:
+    """Templates that belong to no community: reagent contaminants, and other genes that the primers caught."""
+
+    contaminants: Sequence[Template] = ()
+    off_targets: Sequence[Template] = ()
+
+
+NO_OTHERS = OtherTemplates()
 
 
 def build_pool(
@@ -99,15 +110,14 @@ def build_pool(
     libraries: Sequence[LibraryPlan],
     simulation: Simulation,
     rng: np.random.Generator,
-    *,
-    contaminants: Sequence[Template] = (),
-    off_targets: Sequence[Template] = (),
+    others: OtherTemplates,
 ) -> MoleculePool:
     """Amplify the communities, add contaminants and off-target molecules, make chimeras.
 
     Raises:
         UsageError: contamination or off-target reads are asked for, but no such templates are given.
     """
+    contaminants, off_targets = others.contaminants, others.off_targets
     _require(simulation.mixing.contamination, contaminants, "contamination", "contaminant")
     _require(simulation.mixing.off_target, off_targets, "off-target reads", "off-target")
     factors = amplification_factors(
@@ -116,7 +126,7 @@ def build_pool(
     )  # fmt: skip
     everything = [*templates, *contaminants, *off_targets]
     molecules = [Molecule(t.sequence, t.label, (t.parent or t.id,), (), t.lineage, t.primed) for t in everything]
-    others = _Others(
+    strangers = _Strangers(
         np.arange(len(templates), len(templates) + len(contaminants), dtype=np.int32),
         np.arange(len(templates) + len(contaminants), len(everything), dtype=np.int32),
         _declining(len(contaminants), rng),
@@ -129,7 +139,7 @@ def build_pool(
         for name, weight in library.weights.items():
             weights[positions[name]] = weight
         weights *= factors
-        compositions.append(_compose(library, weights, templates, molecules, others, simulation, rng))
+        compositions.append(_compose(library, weights, templates, molecules, strangers, simulation, rng))
     return MoleculePool(tuple(molecules), tuple(compositions))
 
 
@@ -140,7 +150,7 @@ def _require(share: float, templates: Sequence[Template], what: str, kind: str) 
 
 
 @dataclass(frozen=True)
-class _Others:
+class _Strangers:
     """Positions and shares of the molecules that are in no community."""
 
     contaminants: NDArray[np.int32]
@@ -160,16 +170,16 @@ def _compose(
     weights: NDArray[np.float64],
     templates: Sequence[Template],
     molecules: list[Molecule],
-    others: _Others,
+    strangers: _Strangers,
     simulation: Simulation,
     rng: np.random.Generator,
 ) -> Composition | None:
     """Return a library's composition; its chimeras are appended to ``molecules``."""
     mixing = simulation.mixing
     if not library.weights:
-        if not len(others.contaminants):
+        if not len(strangers.contaminants):
             return None
-        return _composition([(others.contaminants, others.contaminant_shares, 1.0)])
+        return _composition([(strangers.contaminants, strangers.contaminant_shares, 1.0)])
     weights = weights / weights.sum()
     present = np.flatnonzero(weights).astype(np.int32)
     chimeras, shares = _chimeras_of(library, weights, templates, molecules, simulation, rng)
@@ -179,8 +189,8 @@ def _compose(
         [
             (present, weights[present], own),
             (chimeras, shares, chimera_rate),
-            (others.contaminants, others.contaminant_shares, mixing.contamination),
-            (others.off_targets, others.off_target_shares, mixing.off_target),
+            (strangers.contaminants, strangers.contaminant_shares, mixing.contamination),
+            (strangers.off_targets, strangers.off_target_shares, mixing.off_target),
         ]
     )
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -29,7 +30,7 @@ FORMAT = "abyssal-quality-model"
 FORMAT_VERSION = "1"
 PROFILES = Path(__file__).parent / "profiles"
 
-_PHRED_OFFSET = 33
+PHRED_OFFSET = 33
 _START = 0
 """Bin of the first base, whose context has no previous quality."""
 _SMOOTHING = 0.02
@@ -127,7 +128,7 @@ def _read_qualities(
         mates = mates or [[] for _ in files]
         reads = [
             [
-                np.frombuffer((record.quality or "").encode("ascii"), np.uint8) - _PHRED_OFFSET
+                np.frombuffer((record.quality or "").encode("ascii"), np.uint8) - PHRED_OFFSET
                 for record in read_records(f)
             ]
             for f in files
@@ -146,7 +147,7 @@ def _read_qualities(
 
 def _ambiguous_share(libraries: Iterable[Sequence[Path]], lowest: int) -> tuple[int, int]:
     """Return how many bases have the lowest quality, and how many of those are N."""
-    letter, bases, ambiguous = chr(lowest + _PHRED_OFFSET), 0, 0
+    letter, bases, ambiguous = chr(lowest + PHRED_OFFSET), 0, 0
     for files in libraries:
         for file in files:
             for record in read_records(file):
@@ -194,9 +195,9 @@ def _distributions(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(smooth / smooth.sum(axis=-1, keepdims=True), dtype=np.float64)
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True)
 def _alias(rows: NDArray[np.float64]) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
-    """Vose's alias method for each row; the threshold is the share of a slot, in 1/65,536, that keeps its own letter."""
+    """Vose's alias method for each row; a threshold is the share of a slot, in 1/65,536, that is its own letter's."""
     contexts, letters = rows.shape
     threshold = np.full((contexts, letters), 65535, dtype=np.uint16)
     alias = np.zeros((contexts, letters), dtype=np.uint8)
@@ -230,7 +231,7 @@ def save_quality_model(model: QualityModel, target: Path) -> None:
     """Write a model: for each context the letters that followed, and how often."""
     flat = model.counts.reshape(-1, model.counts.shape[-1])
     rows, letters = np.nonzero(flat)
-    tensors = {
+    tensors: dict[str, NDArray[Any]] = {
         "phred": model.phred,
         "bin_starts": model.bin_starts,
         "joint": model.joint,

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from abyssal.errors import UsageError
 from abyssal.sequences.alphabet import IUPAC_BASES, first_invalid_letter, normalise, reverse_complement
-from abyssal.simulate.kernels import Construct, Molecules, Sequencer, mean_error
+from abyssal.simulate.kernel_types import Construct, Molecules, Sequencer
+from abyssal.simulate.kernels import LONGEST_RUN, mean_error
+from abyssal.simulate.quality import PHRED_OFFSET
 from abyssal.simulate.settings import Sequencing, Simulation
 
 _MOST_ERROR = 0.75
 """A base called at random is wrong three times out of four."""
 _CALIBRATION_PAIRS = 4000
-_LONGEST_RUN = 8
-"""Beyond this a homopolymer's risk of an indel grows no more (as in ``kernels``)."""
 
 
 def build_construct(simulation: Simulation) -> Construct:
@@ -85,16 +85,17 @@ def build_sequencer(
     lengths = np.diff(molecules.starts)
     flanks = construct.forward.shape[0] + construct.reverse.shape[0] + 2 * sequencing.random_bases
     longest = sequencing.read_length or 2 * int(lengths.max() + flanks)
-    typical = sequencing.read_length or int(round(float(shares @ lengths))) + flanks
+    typical = sequencing.read_length or round(float(shares @ lengths)) + flanks
     sequencer = Sequencer(
         length=sequencing.read_length or 0,
         mates=quality.mates,
-        threshold=threshold,
-        alias=alias,
+        strata=quality.strata,
+        bins=len(quality.bin_starts),
+        chain=(alias.astype(np.uint32) * np.uint32(65536) + threshold).ravel(),
         bin_of=quality.bin_of(longest),
-        phred=quality.phred,
+        characters=quality.phred + np.uint8(PHRED_OFFSET),
         joint=np.ascontiguousarray(quality.joint.ravel()),
-        error=np.minimum(np.power(10.0, quality.phred.astype(np.float64) / -10.0), _MOST_ERROR),
+        error=np.minimum(np.power(10.0, (np.arange(128) - PHRED_OFFSET) / -10.0), _MOST_ERROR),
         ambiguous_share=quality.ambiguous_share,
         indel_rate=_base_indel_rate(sequencing, molecules, shares),
         insertion_share=sequencing.insertion_share,
@@ -124,7 +125,7 @@ def _base_indel_rate(sequencing: Sequencing, molecules: Molecules, shares: NDArr
     if sequencing.indel_rate == 0.0:
         return 0.0
     runs = _run_lengths(molecules)
-    risk = 1.0 + sequencing.homopolymer_growth * np.minimum(runs - 1, _LONGEST_RUN - 1)
+    risk = 1.0 + sequencing.homopolymer_growth * np.minimum(runs - 1, LONGEST_RUN - 1)
     lengths = np.diff(molecules.starts)
     totals = np.add.reduceat(risk, molecules.starts[:-1])
     return float(sequencing.indel_rate * (shares @ lengths) / (shares @ totals))

@@ -95,7 +95,10 @@ class Simulation:
     compression: Compression = "fast"
 
     def check(self) -> None:
-        """Raise UsageError for shares outside [0, 1), or that sum to one or more."""
+        """Raise UsageError for shares outside [0, 1), or that sum to one or more, or pairs without a read length."""
+        if self.sequencing.read_length is None and self.sequencing.quality.mates == 2:
+            message = "a paired quality model needs a read length; only single reads can take the whole molecule"
+            raise UsageError(message)
         shares = {
             "chimera rate": self.amplification.chimera_rate,
             "contamination": self.mixing.contamination,

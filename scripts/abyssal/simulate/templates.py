@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import IO
 import numpy as np
 
 from abyssal.errors import ReferenceFormatError, SequenceFormatError, UsageError
+from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference
+from abyssal.references.pcr import Site, amplify
 from abyssal.sequences.alphabet import IUPAC_BASES, first_invalid_letter, normalise
 from abyssal.sequences.records import read_records
+
+logger = logging.getLogger(__name__)
 
 _SHORTEST = 20
 
@@ -161,3 +166,38 @@ def substitute(sequence: str, count: int, rng: np.random.Generator) -> str:
 def by_id(templates: Iterable[Template]) -> dict[str, int]:
     """Return the position of each id."""
     return {template.id: position for position, template in enumerate(templates)}
+
+
+def take_out(
+    templates: Sequence[Template], count: int, rng: np.random.Generator, *, label: str
+) -> tuple[list[Template], list[Template]]:
+    """Draw ``count`` templates, give them another label, and return (those, the rest).
+
+    Raises:
+        UsageError: nothing would be left.
+    """
+    if count >= len(templates):
+        message = f"{count} of {len(templates)} templates asked as {label}; nothing would be left, ask for fewer"
+        raise UsageError(message)
+    drawn = set(rng.permutation(len(templates))[:count].tolist())
+    taken = [replace(templates[position], label=label) for position in sorted(drawn)]
+    return taken, [template for position, template in enumerate(templates) if position not in drawn]
+
+
+def cut_templates(templates: Sequence[Template], marker: ResolvedMarker, *, max_mismatches: int = 3) -> list[Template]:
+    """Return the amplicons of longer templates; those without both primer sites are left out.
+
+    Raises:
+        UsageError: no template has both sites.
+    """
+    results = amplify([template.sequence for template in templates], marker, max_mismatches=max_mismatches)
+    cut = [
+        replace(template, sequence=result.sequence)
+        for template, result in zip(templates, results, strict=True)
+        if result.site is Site.AMPLIFIED
+    ]
+    if not cut:
+        message = f"none of {len(templates)} templates has both primer sites of {marker.name}; is it the right marker?"
+        raise UsageError(message)
+    logger.info("%d of %d templates have both primer sites", len(cut), len(templates))
+    return cut

@@ -1,7 +1,7 @@
 """The truth beside a simulated study: per read, per molecule, per library.
 
-``<library>_truth.tsv.gz`` has one row a pair (READ_COLUMNS), ``molecules.fasta.gz`` and ``molecules.tsv`` every molecule
-that got a read, ``truth_reads.tsv`` the reads of each (library, molecule) with the lineage.
+``<library>_truth.tsv.gz`` has one row a pair (READ_COLUMNS), ``molecules.fasta.gz`` and ``molecules.tsv`` every
+molecule that got a read, ``truth_reads.tsv`` the reads of each (library, molecule) with the lineage.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def write_counts(
 def _rows(name: str, molecules: Sequence[Molecule], counts: NDArray[np.int64], ranks: int) -> list[tuple[str, ...]]:
     summed: dict[tuple[str, str], NDArray[np.int64]] = defaultdict(lambda: np.zeros(2, dtype=np.int64))
     members: dict[tuple[str, str], list[Molecule]] = defaultdict(list)
-    for position in np.flatnonzero(counts.any(axis=1)):
+    for position in np.flatnonzero(counts.any(axis=1)).tolist():
         molecule = molecules[position]
         summed[molecule.id, molecule.status] += counts[position]
         members[molecule.id, molecule.status].append(molecule)
