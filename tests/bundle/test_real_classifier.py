@@ -11,6 +11,7 @@ import pytest
 from abyssal.bundle.golden import golden_answers, select_golden_queries, self_test
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.read import open_bundle
+from abyssal.bundle.schemas import Calibration, Preprocessing
 from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle
 from abyssal.config.models import TrainConfig
 from abyssal.encoder.baseline import KmerEncoder
@@ -112,3 +113,8 @@ def test_other_calibrators_fail_the_self_test(package: Callable[[str], Path], tm
     (other / "calibration.json").write_text(json.dumps(calibration))
     with pytest.raises(BundleError, match=r"golden\.tsv: sequence"):
         self_test(Classifier.load(other), bundle)
+
+
+def test_the_files_of_a_fitted_model_fit_their_schemas(fitted: Path) -> None:
+    Calibration.model_validate_json((fitted / "calibration.json").read_bytes())
+    Preprocessing.model_validate_json((fitted / "preprocessing.json").read_bytes())
