@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 MAX_AMBIGUOUS_SHARE = 0.05
 _CHUNK = 2000
 _RESCUE_CHUNK = 5000
+_ALIGNMENT_ROUNDS = 3
+_MANY_SEEDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +169,30 @@ class _Builder:
             seeds = rescue.spread(sorted({*seeds, *anchored}))
         if not seeds:
             raise ReferenceFormatError(_no_sites(source, self.marker, leftover))
-        aligner = rescue.Aligner(seeds)
-        for chunk in _batches(_rows(leftover), _RESCUE_CHUNK):
-            outcomes = aligner.align([result for _, result in chunk])
-            for (record, _), (outcome, amplicon) in zip(chunk, outcomes, strict=True):
-                if outcome == "kept":
-                    self.report.aligned += self._keep(record, amplicon)
-                else:
-                    self.report.drop(record.accession, outcome)
+        for attempt in range(_ALIGNMENT_ROUNDS):
+            aligned = self.report.aligned
+            final = attempt == _ALIGNMENT_ROUNDS - 1 or len(seeds) >= _MANY_SEEDS
+            remaining = leftover.with_suffix(f".{attempt}")
+            self._align_once(leftover, rescue.Aligner(seeds), None if final else remaining)
+            if final:
+                return
+            # Few seeds reach only their own kin; what they rescued reaches further.
+            leftover, seeds = remaining, rescue.spread(sorted(self.amplicons))
+            if self.report.aligned == aligned:
+                self._align_once(leftover, rescue.Aligner(seeds), None)
+                return
+
+    def _align_once(self, leftover: Path, aligner: rescue.Aligner, remaining: Path | None) -> None:
+        with (remaining or leftover.with_suffix(".end")).open("w", encoding="utf-8") as waiting:
+            for chunk in _batches(_rows(leftover), _RESCUE_CHUNK):
+                outcomes = aligner.align([result for _, result in chunk])
+                for (record, result), (outcome, amplicon) in zip(chunk, outcomes, strict=True):
+                    if outcome == "kept":
+                        self.report.aligned += self._keep(record, amplicon)
+                    elif remaining is not None:
+                        waiting.write(_to_row(record, result))
+                    else:
+                        self.report.drop(record.accession, outcome)
 
     def _keep(self, record: Labelled, amplicon: str) -> bool:
         reason = None

@@ -12,6 +12,9 @@ from abyssal.references.formats.raw import Preview, RawRecord, RawReference
 
 _HEADER = re.compile(r"([A-Z][A-Za-z-]+)_([A-Z][A-Za-z-]+)_([A-Za-z0-9.-]+(?:_[A-Za-z0-9.-]+)*)(?:\s.*)?")
 
+# barque writes Fish_, Bird_ or Mammal_ where the family is not known.
+_FAMILY = re.compile(r"[A-Z][a-z]+(?:idae|aceae)")
+
 
 class NamesFormat:
     """Names only: a record is called by its header, with a number from the second of that name on."""
@@ -42,4 +45,4 @@ def _parse(header: str) -> tuple[str, tuple[str, ...]] | None:
     if match is None:
         return None
     family, genus, species = match.groups()
-    return header.split()[0], (family, genus, f"{genus}_{species}")
+    return header.split()[0], (family if _FAMILY.fullmatch(family) else "", genus, f"{genus}_{species}")

@@ -1,0 +1,228 @@
+"""Records whose label their neighbours contradict.
+
+A wrong label shows in two ways at once: several close amplicons agree on another taxon, and the nearest other amplicon of
+the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both are
+asked for. Similarity is the cosine of k-mer profiles, exact and in blocks; nothing is trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abyssal.encoder.kmers import kmer_profiles
+from abyssal.errors import UsageError
+from abyssal.files import open_atomic
+from abyssal.references.model import AmpliconReference
+
+_BLOCK = 512
+_MAX_FINE = 30_000
+_MAX_COLUMNS = 60_000
+_FINE_K, _COARSE_K = 6, 5
+_COLUMNS = (
+    "amplicon", "accession", "rank", "label", "consensus", "similarity", "own_similarity", "supporters", "agreement"
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A record with evidence against its label.
+
+    Attributes:
+        amplicon: id of the amplicon.
+        accession: the record.
+        rank: rank at which the label is doubted.
+        label: what the record says.
+        consensus: what its neighbours say.
+        similarity: cosine to the nearest neighbour with the consensus name, 0 to 1.
+        own_similarity: cosine to the nearest other amplicon with the record's own name, 0 to 1.
+        supporters: neighbours with the consensus name that are nearer than the nearest one with its own.
+        agreement: share of the nearer neighbours that carry the consensus name, 0 to 1.
+    """
+
+    amplicon: str
+    accession: str
+    rank: str
+    label: str
+    consensus: str
+    similarity: float
+    own_similarity: float
+    supporters: int
+    agreement: float
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectSettings:
+    """When a label is doubted.
+
+    Attributes:
+        margin: by how much the consensus must be nearer than the own name (difference of 1 - cosine, as a ratio: own
+            distance >= ``margin`` times the consensus distance).
+        min_similarity: cosine the nearest consensus neighbour must reach.
+        min_supporters: neighbours that must agree.
+        min_agreement: share of the nearer neighbours that must agree.
+        neighbours: nearest amplicons looked at.
+    """
+
+    margin: float = 1.6
+    min_similarity: float = 0.5
+    min_supporters: int = 2
+    min_agreement: float = 0.7
+    neighbours: int = 10
+
+
+@dataclass(frozen=True)
+class _Entries:
+    """Distinct (amplicon, name) pairs; an amplicon with two names has two entries."""
+
+    amplicons: NDArray[np.int64]
+    names: NDArray[np.int64]
+    vocabulary: list[str]
+
+
+def suspect_rank(ranks: tuple[str, ...]) -> str:
+    """Return the rank at which labels are checked: family, or the third from below where there is none."""
+    if "family" in ranks:
+        return "family"
+    return ranks[max(0, len(ranks) - 3)]
+
+
+def find_suspects(
+    reference: AmpliconReference, *, rank: str | None = None, settings: SuspectSettings | None = None
+) -> list[Suspect]:
+    """Return the suspects, worst first (by agreement and by how much nearer the consensus is).
+
+    A name that only one amplicon carries cannot be checked and is never suspected. References beyond 60,000 amplicons
+    are compared with at most 60,000 of their own, the same number for every name where possible.
+
+    Raises:
+        UsageError: the reference has no such rank.
+    """
+    settings = settings or SuspectSettings()
+    rank = rank or suspect_rank(reference.ranks)
+    if rank not in reference.ranks:
+        message = f"no rank {rank!r} in this reference; expected one of {', '.join(reference.ranks)}"
+        raise UsageError(message)
+    position = reference.ranks.index(rank)
+    entries = _entries(reference, position)
+    if entries.amplicons.size == 0:
+        return []
+    columns = _columns(entries)
+    k = _FINE_K if columns.size <= _MAX_FINE else _COARSE_K
+    profiles = kmer_profiles([reference.sequences[i] for i in entries.amplicons[columns]], k=k)
+    suspects: list[Suspect] = []
+    for first in range(0, entries.amplicons.size, _BLOCK):
+        rows = np.arange(first, min(first + _BLOCK, entries.amplicons.size))
+        queries = kmer_profiles([reference.sequences[i] for i in entries.amplicons[rows]], k=k)
+        similarity = queries @ profiles.T
+        similarity[rows[:, None] == columns[None, :]] = -1.0
+        suspects.extend(_judge(reference, entries, rows, columns, similarity, position, settings))
+    return sorted(suspects, key=lambda s: (-s.agreement, s.own_similarity - s.similarity, s.accession))
+
+
+def _entries(reference: AmpliconReference, rank: int) -> _Entries:
+    vocabulary: dict[str, int] = {}
+    pairs: dict[tuple[int, int], None] = {}
+    for amplicon, members in enumerate(reference.members):
+        for _, lineage in members:
+            name = lineage[rank]
+            if name is not None:
+                pairs[(amplicon, vocabulary.setdefault(name, len(vocabulary)))] = None
+    amplicons = np.array([amplicon for amplicon, _ in pairs], dtype=np.int64)
+    names = np.array([name for _, name in pairs], dtype=np.int64)
+    return _Entries(amplicons, names, list(vocabulary))
+
+
+def _columns(entries: _Entries) -> NDArray[np.int64]:
+    """Return the entries compared against, ordered by name: all of them, or evenly many of every name."""
+    order = np.argsort(entries.names, kind="stable")
+    if order.size <= _MAX_COLUMNS:
+        return order
+    names = entries.names[order]
+    starts = np.searchsorted(names, names)
+    place = np.arange(order.size) - starts
+    low, high = 1, order.size
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if (place < middle).sum() <= _MAX_COLUMNS else (low, middle - 1)
+    return order[place < low]
+
+
+def _judge(
+    reference: AmpliconReference,
+    entries: _Entries,
+    rows: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    similarity: NDArray[np.float32],
+    rank: int,
+    settings: SuspectSettings,
+) -> list[Suspect]:
+    names = entries.names[columns]
+    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
+    best = np.full((rows.size, len(entries.vocabulary)), -1.0, dtype=np.float32)
+    best[:, names[starts]] = np.maximum.reduceat(similarity, starts, axis=1)
+    own = best[np.arange(rows.size), entries.names[rows]]
+    count = min(settings.neighbours, columns.size)
+    top = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
+    suspects: list[Suspect] = []
+    for row in range(rows.size):
+        found = _consensus(names[top[row]], similarity[row, top[row]], float(own[row]), settings)
+        if found is None:
+            continue
+        name, nearest, supporters, agreement = found
+        label = entries.vocabulary[entries.names[rows[row]]]
+        amplicon = int(entries.amplicons[rows[row]])
+        suspects.extend(
+            Suspect(
+                reference.ids[amplicon], accession, reference.ranks[rank], label, entries.vocabulary[name],
+                round(nearest, 4), round(float(own[row]), 4), supporters, round(agreement, 4),
+            )
+            for accession, lineage in reference.members[amplicon]
+            if lineage[rank] == label
+        )  # fmt: skip
+    return suspects
+
+
+def _consensus(
+    names: NDArray[np.int64], similarity: NDArray[np.float32], own: float, settings: SuspectSettings
+) -> tuple[int, float, int, float] | None:
+    """Return (name, nearest similarity, supporters, agreement) of what contradicts the own name, or None."""
+    if own < 0:
+        return None
+    nearer = similarity > own
+    if int(nearer.sum()) < settings.min_supporters:
+        return None
+    candidates, votes = np.unique(names[nearer], return_counts=True)
+    winner = int(np.argmax(votes))
+    name, supporters = int(candidates[winner]), int(votes[winner])
+    agreement = supporters / int(nearer.sum())
+    theirs = np.sort(similarity[nearer & (names == name)])[::-1]
+    # The second supporter is measured: one near neighbour may itself be mislabelled.
+    if supporters < settings.min_supporters or agreement < settings.min_agreement:
+        return None
+    distance = 1.0 - float(theirs[settings.min_supporters - 1])
+    if float(theirs[0]) < settings.min_similarity or 1.0 - own < settings.margin * distance:
+        return None
+    return name, float(theirs[0]), supporters, agreement
+
+
+def without_suspects(reference: AmpliconReference, suspects: list[Suspect]) -> AmpliconReference:
+    """Return the reference without the suspected records; amplicons left without a record disappear."""
+    doubted = {(suspect.amplicon, suspect.accession) for suspect in suspects}
+    members = tuple(
+        tuple(pair for pair in pairs if (amplicon, pair[0]) not in doubted)
+        for amplicon, pairs in zip(reference.ids, reference.members, strict=True)
+    )
+    kept = AmpliconReference(reference.ranks, reference.ids, reference.sequences, members)
+    return kept.subset([position for position, pairs in enumerate(members) if pairs])
+
+
+def write_suspects(target: Path, suspects: list[Suspect]) -> None:
+    """Write one row a suspect, worst first; the header alone when there are none."""
+    with open_atomic(target) as out:
+        out.write("\t".join(_COLUMNS) + "\n")
+        for suspect in suspects:
+            out.write("\t".join(str(getattr(suspect, column)) for column in _COLUMNS) + "\n")
