@@ -1,14 +1,13 @@
 """From raw records to a checked, amplicon-cut reference.
 
-Order: letters checked and normalised, identifiers checked, names cleaned and pooled, in-silico PCR, the left-over aligned
-to what the PCR found, length window and ambiguous letters, one parent a taxon, identical amplicons merged. The result does
-not depend on the order of the records. What the PCR leaves over waits in a temporary file, so that only amplicons, not
-whole genes, are held in memory.
+Order: letters checked and normalised, identifiers checked, names cleaned and pooled, in-silico PCR, the left-over
+aligned to what the PCR found, length window and ambiguous letters, one parent a taxon, identical amplicons merged. The
+result does not depend on the order of the records. What the PCR leaves over waits in a temporary file, so that only
+amplicons, not whole genes, are held in memory.
 """
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -17,10 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from abyssal.config.models import ReferenceConfig
 from abyssal.errors import ReferenceFormatError
 from abyssal.references import rescue
-from abyssal.references.formats import RawRecord, RawReference, open_reference
+from abyssal.references.formats import RawReference
 from abyssal.references.intake import Intake, Labelled
 from abyssal.references.lineage import ConflictPolicy, LineageBook, TreeConflict, resolve_conflicts
 from abyssal.references.markers import ResolvedMarker
@@ -29,8 +27,6 @@ from abyssal.references.pcr import Amplification, Site, amplify
 from abyssal.references.synonyms import accepted_names
 
 Item = TypeVar("Item")
-
-logger = logging.getLogger(__name__)
 
 MAX_AMBIGUOUS_SHARE = 0.05
 _CHUNK = 2000
@@ -55,22 +51,15 @@ class BuildSettings:
     conflicts: ConflictPolicy = "majority"
     synonyms: bool = False
 
-    @classmethod
-    def from_config(cls, config: ReferenceConfig) -> BuildSettings:
-        """Take what the configuration says."""
-        return cls(
-            trim=config.trim, max_mismatches=config.max_mismatches, synonyms=config.synonyms
-        )
-
 
 @dataclass
 class BuildReport:
     """What became of every record.
 
-    ``records == amplified + aligned + uncut + sum(dropped)``; ``dropped`` counts reasons: ``duplicate`` (same identifier,
-    sequence and lineage again), ``no_known_name``, ``not_target`` (no primer sites and nothing alike among the
-    amplicons), ``partial`` (covers only part of the amplicon), ``too_short`` and ``too_long`` (outside the marker's
-    window), ``too_ambiguous``.
+    ``records == amplified + aligned + uncut + sum(dropped)``; ``dropped`` counts reasons: ``duplicate`` (same
+    identifier, sequence and lineage again), ``no_known_name``, ``not_target`` (no primer sites and nothing alike among
+    the amplicons: another gene, or this one without the region), ``partial`` (covers only part of the amplicon),
+    ``too_short`` and ``too_long`` (outside the marker's window), ``too_ambiguous``.
 
     Attributes:
         records: records read.
@@ -96,17 +85,6 @@ class BuildReport:
         """Count a record as dropped."""
         self.dropped[reason] += 1
         self.reasons.append((accession, reason))
-
-
-def build_from_config(
-    config: ReferenceConfig, marker: ResolvedMarker
-) -> tuple[AmpliconReference, BuildReport]:
-    """Open the configured files and build the reference of a marker."""
-    raw = open_reference(
-        Path(config.fasta), Path(config.lineages) if config.lineages else None, format_name=config.format
-    )
-    logger.info("reading %s as %s (%s)", raw.source, raw.format, ", ".join(raw.ranks))
-    return build_reference(raw, marker, BuildSettings.from_config(config))
 
 
 def build_reference(
@@ -271,7 +249,8 @@ def _no_sites(source: Path, marker: ResolvedMarker, leftover: Path) -> str:
         else "check that the reference is of this marker and that the primers are right"
     )
     return (
-        f"{source}: no record has both primer sites of {marker.name} ({marker.forward_primer}, {marker.reverse_primer}); "
+        f"{source}: no record has both primer sites of {marker.name} "
+        f"({marker.forward_primer}, {marker.reverse_primer}); "
         f"{inside} of {len(lengths)} records are {marker.min_length} to {marker.max_length} bp long; {advice}"
     )
 

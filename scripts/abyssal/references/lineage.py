@@ -161,7 +161,7 @@ def _resolve_taxon(
         contested = [
             above for above in range(rank) if path[above] and accepted[above] and path[above] != accepted[above]
         ]
-        homonym = bool(contested) and contested[0] <= 1 and rank - contested[0] > 2  # noqa: PLR2004 (see docstring)
+        homonym = bool(contested) and contested[0] <= 1 and rank - contested[0] > 2
         if contested:
             conflicts.append(_conflict(book, lineages, rank, paths[path], accepted, homonym=homonym))
         for position in paths[path]:

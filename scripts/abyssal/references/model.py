@@ -1,7 +1,7 @@
 """A checked reference: distinct amplicons, each with every lineage that carries it.
 
-On disk it is a pair of files. ``reference.fasta.gz`` has one record an amplicon; ``lineages.tsv`` has one row a
-distinct (amplicon, lineage) pair: ``amplicon`` (the FASTA id), ``accession`` (first record with that pair), one column a
+On disk it is a pair of files. ``reference.fasta.gz`` has one record an amplicon; ``lineages.tsv`` has one row for
+every distinct (amplicon, lineage) pair: ``amplicon`` (the FASTA id), ``accession`` (first record with that pair), one column a
 rank, highest first, an empty cell meaning *unknown at this rank*. Placeholders never appear: they are unknown.
 """
 

@@ -1,8 +1,8 @@
 """In-silico PCR: find both primer sites, allow mismatches, cut the amplicon out, turn it into primer orientation.
 
 A primer letter accepts the bases it stands for; an ambiguous base of the sequence fits only where the primer accepts
-everything it might be, so a run of N never looks like a primer site. Insertions and deletions inside a primer site are not
-searched; such records are left to the alignment against amplicons already found (``rescue``).
+everything it might be, so a run of N never looks like a primer site. Insertions and deletions inside a primer site are
+not searched; such records are left to the alignment against amplicons already found (``rescue``).
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _sites(masks, first, last, primer, limit, positions, mismatches):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _pair(lefts, left_wrong, left_count, left_size, rights, right_wrong, right_count, low, high):  # type: ignore[no-untyped-def]
+def _pair(lefts, left_wrong, left_count, left_size, rights, right_wrong, right_count, low, high):  # type: ignore[no-untyped-def]  # noqa: E501, PLR0913, PLR0917
     """Return (status, insert start, insert end, mismatches) of the best pair; status 0 pair, 4 short, 5 long, 1 none."""
     best_wrong = 1 << 30
     best_start, best_end = -1, -1
@@ -153,7 +153,7 @@ def _fewest(positions, mismatches, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit, low, high):  # type: ignore[no-untyped-def]
+def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return an (n, 4) int64 array: status, minus strand, left position, right position."""
     count = offsets.size - 1
     longest = 1
@@ -191,7 +191,7 @@ def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit
                 position, wrong = _fewest(left_positions, left_wrong, lefts)
                 if wrong < best_single:
                     best_single = wrong
-                    # The left site belongs to the forward primer on the plus strand, to the reverse primer on the minus.
+                    # The left site is the forward primer's on the plus strand, the reverse primer's on the minus.
                     results[row, 0] = 3 if minus else 2
                     results[row, 1], results[row, 2], results[row, 3] = minus, position + left.size, -1
             if rights > 0:

@@ -144,9 +144,7 @@ def _edge_missing(seed: str, sequence: str, start: int, end: int, sites: tuple[i
     if start > _SLACK and len(sequence) - end > _SLACK:
         return False
     path = edlib.align(seed, sequence[start:end], mode="NW", task="path", additionalEqualities=_EQUAL)["cigar"]
-    operations = [
-        operation for count, operation in _CIGAR.findall(path) for _ in range(int(count)) if operation != "D"
-    ]
+    operations = [operation for count, operation in _CIGAR.findall(path) for _ in range(int(count)) if operation != "D"]
     left = operations[:_EDGE].count("I") if start <= _SLACK and sites[0] == start else 0
     right = operations[-_EDGE:].count("I") if len(sequence) - end <= _SLACK and sites[1] == end else 0
     return left > _SLACK or right > _SLACK

@@ -1,7 +1,7 @@
 """Records whose label their neighbours contradict.
 
-A wrong label shows in two ways at once: several close amplicons agree on another taxon, and the nearest other amplicon of
-the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both are
+A wrong label shows in two ways at once: several close amplicons agree on another taxon, and the nearest other amplicon
+of the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both are
 asked for. Similarity is the cosine of k-mer profiles, exact and in blocks; nothing is trained.
 """
 
@@ -59,8 +59,7 @@ class SuspectSettings:
     """When a label is doubted.
 
     Attributes:
-        margin: by how much the consensus must be nearer than the own name (difference of 1 - cosine, as a ratio: own
-            distance >= ``margin`` times the consensus distance).
+        margin: how many times further (1 - cosine) the own name must be than the consensus.
         min_similarity: cosine the nearest consensus neighbour must reach.
         min_supporters: neighbours that must agree.
         min_agreement: share of the nearer neighbours that must agree.

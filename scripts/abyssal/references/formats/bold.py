@@ -40,7 +40,7 @@ class BoldFormat:
 
 
 def _comma_lineage(header: str) -> list[str]:
-    names = header.split("|")[-1].split(",")
+    names = header.rsplit("|", maxsplit=1)[-1].split(",")
     return names if len(names) in _LONG_NAMES else []
 
 

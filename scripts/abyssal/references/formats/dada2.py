@@ -1,4 +1,4 @@
-"""DADA2 training sets: ``>Kingdom;Phylum;...;Genus;`` without identifiers, and ``>ID Genus species`` (assignSpecies)."""
+"""DADA2 training sets: ``>Kingdom;...;Genus;`` without identifiers, and ``>ID Genus species`` (assignSpecies)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def _lineage_records(fasta: Path, depth: int) -> Iterator[RawRecord]:
     for number, entry in enumerate(read_fasta(fasta), start=1):
         if ";" not in entry.header:
             raise malformed(
-                fasta, entry.line, f"header {entry.header[:60]!r} holds no lineage", mend="expected >Kingdom;Phylum;...;"
+                fasta,
+                entry.line,
+                f"header {entry.header[:60]!r} holds no lineage",
+                mend="expected >Kingdom;Phylum;...;",
             )
         names = split_lineage(entry.header)
         check_no_dna(fasta, entry.line, names)

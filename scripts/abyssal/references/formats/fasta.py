@@ -37,9 +37,12 @@ def open_lines(source: Path) -> Iterator[Iterator[str]]:
         raise UsageError(message)
     with source.open("rb") as raw:
         packed = raw.read(2) == _MAGIC
-    opened: IO[str] = gzip.open(source, "rt", encoding="utf-8") if packed else source.open(encoding="utf-8")
-    with opened as stream:
+    with _open_text(source, packed=packed) as stream:
         yield _lines(source, stream)
+
+
+def _open_text(source: Path, *, packed: bool) -> IO[str]:
+    return gzip.open(source, "rt", encoding="utf-8") if packed else source.open(encoding="utf-8")
 
 
 def _lines(source: Path, stream: IO[str]) -> Iterator[str]:

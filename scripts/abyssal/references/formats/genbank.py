@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from abyssal.errors import ReferenceFormatError, UsageError
 from abyssal.references.formats.fasta import open_lines
@@ -93,8 +93,8 @@ def _parser() -> Any:
         raise UsageError(message) from error
 
     def parse(stream: _CountingStream) -> Iterator[Any]:
-        handle: IO[str] = stream  # type: ignore[assignment]
-        return iter(GenBankScanner().parse_records(handle, do_features=False))
+        scanner: Any = GenBankScanner
+        return iter(scanner().parse_records(stream, do_features=False))
 
     return parse
 
@@ -102,7 +102,7 @@ def _parser() -> Any:
 def _raw(source: Path, record: Any, letters: str, table: LineageTable | None, line: int) -> RawRecord:
     accession = str(record.id)
     if table is not None:
-        row = table.rows.get(accession) or table.rows.get(accession.split(".")[0])
+        row = table.rows.get(accession) or table.rows.get(accession.split(".", maxsplit=1)[0])
         if row is None:
             raise malformed(source, line, f"record {accession!r} has no row in {table.source}", mend="add the row")
         return RawRecord(accession, letters, row[0], line)

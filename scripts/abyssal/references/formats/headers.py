@@ -23,9 +23,7 @@ Parse = Callable[[str], tuple[str, tuple[str, ...]] | None]
 """Header without ``>`` to (accession, names); None when the header is not of the format."""
 
 
-def header_records(
-    fasta: Path, *, ranks: tuple[str, ...], parse: Parse, expected: str
-) -> Iterator[RawRecord]:
+def header_records(fasta: Path, *, ranks: tuple[str, ...], parse: Parse, expected: str) -> Iterator[RawRecord]:
     """Yield records whose headers ``parse`` understands; ReferenceFormatError at the first one it does not."""
     for entry in read_fasta(fasta):
         parsed = parse(entry.header)

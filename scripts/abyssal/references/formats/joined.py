@@ -13,7 +13,7 @@ from abyssal.references.formats.tables import LineageTable
 
 def first_word(header: str) -> str:
     """Return a header's identifier: up to the first blank or semicolon."""
-    return header.split()[0].split(";")[0]
+    return header.split(maxsplit=1)[0].split(";", maxsplit=1)[0]
 
 
 def joined_records(

@@ -1,4 +1,4 @@
-"""MIDORI 2: ``>accession.version.<1.>600<TAB>root_1;Eukaryota_2759;...;Species name_taxid`` (RAW, UNIQ, LONGEST, BLAST)."""
+"""MIDORI 2 (RAW, UNIQ, LONGEST, BLAST): ``>accession.<1.>600<TAB>root_1;Eukaryota_2759;...;Species name_taxid``."""
 
 from __future__ import annotations
 

@@ -30,9 +30,7 @@ class NamesFormat:
 
 def _numbered(fasta: Path) -> Iterator[RawRecord]:
     seen: Counter[str] = Counter()
-    records = header_records(
-        fasta, ranks=("family", "genus", "species"), parse=_parse, expected="Family_Genus_species"
-    )
+    records = header_records(fasta, ranks=("family", "genus", "species"), parse=_parse, expected="Family_Genus_species")
     for record in records:
         seen[record.accession] += 1
         times = seen[record.accession]
@@ -45,4 +43,4 @@ def _parse(header: str) -> tuple[str, tuple[str, ...]] | None:
     if match is None:
         return None
     family, genus, species = match.groups()
-    return header.split()[0], (family if _FAMILY.fullmatch(family) else "", genus, f"{genus}_{species}")
+    return header.split(maxsplit=1)[0], (family if _FAMILY.fullmatch(family) else "", genus, f"{genus}_{species}")

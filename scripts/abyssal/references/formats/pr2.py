@@ -47,7 +47,7 @@ class Pr2Format:
 
 
 def _accession(header: str) -> str:
-    return header.split()[0].split("|")[0]
+    return header.split(maxsplit=1)[0].split("|", maxsplit=1)[0]
 
 
 def _depth(header: str) -> int:

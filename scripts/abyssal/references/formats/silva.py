@@ -2,8 +2,8 @@
 
 Only SILVA's taxmap (``tax_slv_ssu_*.txt``: path, taxid, rank) says which level is which rank; give it as the lineage
 table and every name lands at its rank. Without it, a lineage of exactly six levels and an organism is read as domain to
-genus; of any other, only the domain, the genus (where the organism's first word repeats the last level) and the organism
-are used, and what stands between is unknown rather than guessed.
+genus; of any other, only the domain, the genus (where the organism's first word repeats the last level) and the
+organism are used, and what stands between is unknown rather than guessed.
 """
 
 from __future__ import annotations

@@ -19,13 +19,54 @@ from abyssal.references.formats.headers import (
 from abyssal.references.formats.raw import check_names, check_no_dna, malformed, split_lineage
 
 KNOWN_RANKS = frozenset(
-    "domain superkingdom realm kingdom subkingdom supergroup superdivision division subdivision superphylum phylum "
-    "subphylum infraphylum superclass class subclass infraclass superorder order suborder infraorder parvorder "
-    "superfamily family subfamily tribe subtribe genus subgenus species subspecies strain".split()
+    [
+        "domain",
+        "superkingdom",
+        "realm",
+        "kingdom",
+        "subkingdom",
+        "supergroup",
+        "superdivision",
+        "division",
+        "subdivision",
+        "superphylum",
+        "phylum",
+        "subphylum",
+        "infraphylum",
+        "superclass",
+        "class",
+        "subclass",
+        "infraclass",
+        "superorder",
+        "order",
+        "suborder",
+        "infraorder",
+        "parvorder",
+        "superfamily",
+        "family",
+        "subfamily",
+        "tribe",
+        "subtribe",
+        "genus",
+        "subgenus",
+        "species",
+        "subspecies",
+        "strain",
+    ]
 )
 """Column names that are taken as ranks; all other columns of a table are left alone."""
 
-_ID_COLUMNS = ("id", "accession", "feature id", "featureid", "pr2_accession", "processid", "seqid", "sequence_id", "#id")
+_ID_COLUMNS = (
+    "id",
+    "accession",
+    "feature id",
+    "featureid",
+    "pr2_accession",
+    "processid",
+    "seqid",
+    "sequence_id",
+    "#id",
+)
 _LINEAGE_COLUMNS = frozenset({"taxon", "taxonomy", "lineage"})
 SEQUENCE_COLUMNS = frozenset({"sequence", "nuc", "nucleotides", "seq"})
 
