@@ -9,6 +9,7 @@ from pathlib import Path
 from abyssal.bundle.manifest import MANIFEST
 from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry.base import Labels, Publication, Registry
+from abyssal.bundle.signing import require_trust
 from abyssal.errors import UsageError
 
 __all__ = ["Labels", "Publication", "Registry", "open_location", "open_registry"]
@@ -45,8 +46,13 @@ def open_location(location: str, *, cache: Path, environment: Mapping[str, str] 
 
     Raises:
         UsageError: there is nothing of this name.
-        BundleError: the bundle does not verify.
+        BundleError: the bundle does not verify, or is not signed although ABYSSAL_TRUSTED_KEY asks for it.
     """
+    settings = os.environ if environment is None else environment
+    return require_trust(_open(location, cache, settings), settings)
+
+
+def _open(location: str, cache: Path, environment: Mapping[str, str]) -> Bundle:
     if not location.startswith(_S3) and (Path(location) / MANIFEST).exists():
         return open_bundle(Path(location))
     place, _, last = location.rpartition("/")

@@ -19,9 +19,10 @@ from pathlib import Path
 from abyssal.bundle.manifest import LABEL_NAMES, MAX_NAME_LENGTH, Manifest, parse_manifest
 from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry.fetch import fetch_files
+from abyssal.bundle.signing import signature_path
 from abyssal.config.models import NAME_PATTERN
 from abyssal.errors import BundleError, UsageError
-from abyssal.files import to_json
+from abyssal.files import atomic_path, to_json
 
 LABELS_FILE = ".labels.json"
 LABELS_FORMAT = "abyssal-labels"
@@ -107,6 +108,14 @@ class Registry(ABC):
         """Yield a file's bytes from ``offset``; the bundle is (name, version, digest)."""
 
     @abstractmethod
+    def put_signature(self, bundle: Bundle, signature: bytes) -> None:
+        """Keep the signature of a bundle; it is found by the bundle's name and digest."""
+
+    @abstractmethod
+    def signature(self, name: str, digest: str) -> bytes | None:
+        """Return a signature, None when there is none."""
+
+    @abstractmethod
     def read_labels(self, name: str) -> bytes | None:
         """Return the labels document, None when there is none yet."""
 
@@ -127,7 +136,7 @@ class Registry(ABC):
         """Open a version for use on this machine, fetching it into ``cache`` where that is needed."""
 
     def publish(self, directory: Path) -> Publication:
-        """Publish a verified bundle under its own name and version; publishing the same bytes again does nothing.
+        """Publish a verified bundle, with its signature if it has one; publishing the same bytes again does nothing.
 
         Raises:
             BundleError: the bundle does not verify, or its version is taken by other bytes.
@@ -136,6 +145,8 @@ class Registry(ABC):
         if bundle.version in self.labels(bundle.name).retired:
             message = f"{self.location}: {bundle.name} {bundle.version} was pruned; a version is never used twice"
             raise BundleError(message)
+        if signature_path(bundle).is_file():
+            self.put_signature(bundle, signature_path(bundle).read_bytes())
         created = self.upload(bundle)
         there = self._require_manifest(bundle.name, bundle.version)
         if hashlib.sha256(there).hexdigest() != bundle.digest:
@@ -190,9 +201,14 @@ class Registry(ABC):
         version = self.resolve(name, selector)
         manifest, digest = self.manifest(name, version)
         raw = self._require_manifest(name, version)
-        return fetch_files(
+        bundle = fetch_files(
             target, raw, manifest, lambda path, offset: self.read_blocks((name, version, digest), path, offset)
         )
+        signature = self.signature(name, digest)
+        if signature is not None:
+            with atomic_path(signature_path(bundle)) as temporary:
+                temporary.write_bytes(signature)
+        return bundle
 
     def activate(self, name: str, version: str) -> Labels:
         """Label a version ``current``; what was current becomes ``previous``."""

@@ -21,6 +21,7 @@ from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry.base import LABELS_FILE, Registry, is_name
 from abyssal.bundle.write import settle, sync
 from abyssal.errors import BundleError, UsageError
+from abyssal.files import atomic_path
 
 _INCOMING = ".incoming-"
 _LEAVING = ".leaving-"
@@ -77,6 +78,17 @@ class DirectoryRegistry(Registry):
         except OSError as error:
             message = f"{source}: cannot be read ({error.strerror}); the version may have been pruned meanwhile"
             raise BundleError(message) from error
+
+    def put_signature(self, bundle: Bundle, signature: bytes) -> None:
+        """Write ``NAME/<digest>.sig``, where it lies beside the version's directory."""
+        with atomic_path(self._folder(bundle.name) / f"{bundle.digest}.sig") as temporary:
+            temporary.write_bytes(signature)
+            sync(temporary)
+
+    def signature(self, name: str, digest: str) -> bytes | None:
+        """Return a signature."""
+        path = self._root / name / f"{digest}.sig"
+        return path.read_bytes() if path.is_file() else None
 
     def read_labels(self, name: str) -> bytes | None:
         """Return the labels document."""

@@ -23,6 +23,7 @@ from minio.error import MinioException, S3Error
 from abyssal.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES
 from abyssal.bundle.read import Bundle
 from abyssal.bundle.registry.base import LABELS_FILE, Registry, is_name
+from abyssal.bundle.signing import MAX_SIGNATURE_BYTES
 from abyssal.errors import BundleError, UsageError
 
 _PROBE = ".abyssal-registry.json"
@@ -125,6 +126,18 @@ class S3Registry(Registry):
         with self._errors(key), self._response(key, offset) as response:
             yield from response.stream(_BLOCK)
 
+    def put_signature(self, bundle: Bundle, signature: bytes) -> None:
+        """Put ``NAME/<digest>.sig``."""
+        key = f"{bundle.name}/{bundle.digest}.sig"
+        with self._errors(key):
+            self._client.put_object(
+                bucket_name=self._bucket, object_name=self._key(key), data=io.BytesIO(signature), length=len(signature)
+            )
+
+    def signature(self, name: str, digest: str) -> bytes | None:
+        """Return a signature."""
+        return self._get(f"{name}/{digest}.sig", MAX_SIGNATURE_BYTES)
+
     def read_labels(self, name: str) -> bytes | None:
         """Return the labels document."""
         return self._get(f"{name}/{LABELS_FILE}", MAX_MANIFEST_BYTES)
@@ -186,7 +199,7 @@ class S3Registry(Registry):
         # minio's put_object has no conditions; a presigned URL takes them as plain headers.
         with self._errors(key):
             url = self._client.get_presigned_url("PUT", self._bucket, self._key(key), expires=timedelta(minutes=5))
-            response = self._http.request("PUT", url, body=io.BytesIO(content).getvalue(), headers=condition)
+            response = self._http.request("PUT", url, body=content, headers=condition)
         if response.status in _CONDITION_FAILED:
             return False
         if response.status != _HTTP_OK:

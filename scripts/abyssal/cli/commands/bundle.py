@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abyssal.bundle.registry import Labels, Registry
 
 _REGISTRY_VARIABLE = "ABYSSAL_REGISTRY"
+_PASSWORD_VARIABLE = "ABYSSAL_KEY_PASSWORD"
 _BUNDLE_HELP = "directory, or REGISTRY/NAME@VERSION-OR-LABEL"
 _PRUNE_KEEPS = 5
 _Parsers = argparse._SubParsersAction
@@ -36,8 +37,13 @@ def _add_local_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
     inspect.set_defaults(run=run_inspect)
     verify = verbs.add_parser("verify", help="check all files and score the golden sequences again")
     verify.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
+    verify.add_argument("--public-key", type=Path, metavar="PEM", help="check the signature with this key, too")
     verify.add_argument("--files-only", action="store_true", help="check sizes and hashes, do not load the model")
     verify.set_defaults(run=run_verify)
+    sign = verbs.add_parser("sign", help="sign a bundle with a private key; the signature lies beside it")
+    sign.add_argument("bundle", type=Path, metavar="DIR")
+    sign.add_argument("--key", type=Path, required=True, metavar="PEM", help="private key (elliptic curve)")
+    sign.set_defaults(run=run_sign)
     diff = verbs.add_parser("diff", help="say what changed in data, config, code and metrics")
     diff.add_argument("before", metavar="BEFORE", help=_BUNDLE_HELP)
     diff.add_argument("after", metavar="AFTER", help=_BUNDLE_HELP)
@@ -110,6 +116,11 @@ def run_verify(arguments: argparse.Namespace) -> None:
     """Check files and golden sequences."""
     bundle = _open(arguments.bundle)
     _say(f"{bundle.name} {bundle.version} ({bundle.digest}): {len(bundle.manifest.files)} files as in the manifest")
+    if arguments.public_key is not None:
+        from abyssal.bundle.signing import verify_signature
+
+        verify_signature(bundle, arguments.public_key)
+        _say(f"signed with the key that belongs to {arguments.public_key}")
     if arguments.files_only:
         return
     from abyssal.bundle.golden import self_test
@@ -120,6 +131,17 @@ def run_verify(arguments: argparse.Namespace) -> None:
         f"{result.sequences} golden sequences answered as when the bundle was written "
         f"(largest difference of a confidence: {result.largest_difference:.1e})"
     )
+
+
+def run_sign(arguments: argparse.Namespace) -> None:
+    """Sign a bundle; the key's password, if it has one, comes from the environment."""
+    from abyssal.bundle.read import open_bundle
+    from abyssal.bundle.signing import sign_bundle
+
+    signature = sign_bundle(
+        open_bundle(arguments.bundle), arguments.key, password=os.environ.get(_PASSWORD_VARIABLE) or None
+    )
+    _say(f"signed: {signature}")
 
 
 def run_diff(arguments: argparse.Namespace) -> None:
