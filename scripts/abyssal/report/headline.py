@@ -1,0 +1,104 @@
+"""The first lines: what the study is, what came out, how far it can be trusted, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from abyssal.report.elements import count, percent, plural
+from abyssal.report.inputs import StudyResults
+from abyssal.report.reads_section import empty_samples, read_unit, reads_in_and_kept
+from abyssal.report.taxa_section import RankSummary, summarise_ranks
+
+
+@dataclass(frozen=True)
+class Card:
+    """One number with its name and what it is out of."""
+
+    label: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the reader sees first."""
+
+    paragraphs: Sequence[str]
+    cards: Sequence[Card]
+    warnings: Sequence[str]
+
+
+def make_headline(results: StudyResults, verdicts: Sequence[str]) -> Headline:
+    """Return the first screen; ``verdicts`` are the sentences of the evaluation."""
+    paragraphs = [_study(results), _named(results), _sure(results), *verdicts]
+    return Headline([text for text in paragraphs if text], _cards(results), _warnings(results))
+
+
+def _study(results: StudyResults) -> str:
+    total, kept = reads_in_and_kept(results.ledger)
+    libraries = {row.library for row in results.ledger}
+    samples = plural(len(results.table.columns), "sample")
+    return (
+        f"Study {results.facts.study}, marker {results.facts.marker}: "
+        f"{plural(len(libraries), 'library', 'libraries')} of {samples} gave {count(total)} {read_unit(results)}. "
+        f"{count(kept)} of them ({percent(kept, total)}) are kept, in "
+        f"{plural(len(results.table.features), 'sequence variant')} (ASVs)."
+    )
+
+
+def _named(results: StudyResults) -> str:
+    summaries = [summary for summary in summarise_ranks(results) if summary.reads]
+    total = int(results.table.counts.sum())
+    if not results.answers.ranks:
+        return "There is no reference, so nothing is named; all ASVs are grouped into putative taxa."
+    if not summaries or not total:
+        return "No read could be given a name at any rank."
+    parts = [f"{percent(summary.reads, total)} at {summary.rank}" for summary in summaries]
+    text = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    putative = sum(int(row["reads"]) for row in results.putative_taxa)
+    taxa = plural(len(results.putative_taxa), "putative taxon", "putative taxa")
+    return (
+        f"Of the reads kept, {text} have an accepted name. {taxa} that the reference does not explain hold "
+        f"{percent(putative, total)}."
+    )
+
+
+def _sure(results: StudyResults) -> str:
+    deepest = [summary for summary in summarise_ranks(results) if summary.confidence is not None]
+    if not deepest:
+        return ""
+    last: RankSummary = deepest[-1]
+    return (
+        f"How sure: the {plural(last.asvs, 'ASV')} named at {last.rank} carry a mean calibrated probability of "
+        f"{percent(last.confidence or 0.0)} of being right there."
+    )
+
+
+def _cards(results: StudyResults) -> list[Card]:
+    total, kept = reads_in_and_kept(results.ledger)
+    reads = int(results.table.counts.sum())
+    cards = [
+        Card("samples", count(len(results.table.columns)), f"{len(empty_samples(results))} without reads"),
+        Card("reads kept", count(kept), f"{percent(kept, total)} of {count(total)}"),
+        Card("ASVs", count(len(results.table.features)), f"{count(reads)} reads in the table"),
+    ]
+    cards += [
+        Card(f"named at {summary.rank}", percent(summary.reads, reads), f"of reads; {summary.names} names")
+        for summary in summarise_ranks(results)[-3:]
+    ]
+    putative = sum(int(row["reads"]) for row in results.putative_taxa)
+    cards.append(Card("putative taxa", count(len(results.putative_taxa)), f"{percent(putative, reads)} of reads"))
+    return cards
+
+
+def _warnings(results: StudyResults) -> list[str]:
+    warnings = []
+    controls = {row["sample"] for row in results.control_libraries}
+    empty = [sample for sample in empty_samples(results) if sample not in controls]
+    if empty:
+        warnings.append(f"No reads are left of {', '.join(empty)}; the ledger below says where they went.")
+    broken = [answer for answer in results.answers.rows if answer.error]
+    if broken:
+        warnings.append(f"{plural(len(broken), 'ASV')} could not be classified; taxonomy.tsv says why.")
+    return warnings
