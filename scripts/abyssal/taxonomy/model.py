@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from abyssal.config.models import NoveltyConfig
+from abyssal.encoder.identity import copy_encoder
 from abyssal.encoder.strand import StrandProfile
 from abyssal.errors import BundleError
 from abyssal.files import atomic_path, read_json, write_json
@@ -68,7 +69,7 @@ class Model:
         calibrators: one pair a rank.
         thresholds: (R,) float64, a name is accepted when its confidence is above.
         novelty: the mix for which confidences hold unless a request states another.
-        novel_shares: per stratum above the genus how "family or beyond" is shared out; see ``Calibration``.
+        drawn_strata: (R + 1,) int64 calibration queries per stratum; they share out "family or beyond".
         floors: off-target floors.
         strand: tells which way round a read is.
         neighbours: reference amplicons that vote.
@@ -123,12 +124,8 @@ def save_model(model: Model, directory: Path, *, encoder: Path | None, marker: M
     )  # fmt: skip
     write_reference(model.index.reference, directory / REFERENCE_FILE, directory / TAXONOMY_FILE)
     if encoder is not None:
-        target = directory / ENCODER_FOLDER
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir()
-        for source in sorted(encoder.iterdir()):
-            if source.is_file():
-                shutil.copyfile(source, target / source.name)
+        shutil.rmtree(directory / ENCODER_FOLDER, ignore_errors=True)
+        copy_encoder(encoder, directory / ENCODER_FOLDER)
 
 
 def _calibration(model: Model) -> dict[str, Any]:
