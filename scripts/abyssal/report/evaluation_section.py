@@ -101,8 +101,8 @@ def evaluation_section(results: StudyResults) -> Section | None:
     strata = ", ".join(f"{count(amount)} {name}" for name, amount in evaluation.strata.items())
     paragraphs = [
         f"{plural(evaluation.queries, 'sequence')} were kept aside ({strata}) and the model was fitted anew on the "
-        f"other {plural(evaluation.fitted, 'amplicon')}. All methods answer the same queries from the same reference. A "
-        "name is an over-classification when the taxon is absent from the reference at that rank. On the encoder: "
+        f"other {plural(evaluation.fitted, 'amplicon')}. All methods answer the same queries from the same reference. "
+        "A name is an over-classification when the taxon is absent from the reference at that rank. On the encoder: "
         f"{evaluation.encoder_note}.",
     ]
     return Section(
@@ -119,19 +119,21 @@ def _table(evaluation: Evaluation) -> Table:
         [
             rank, score.method, _of(score.top1, score.present), _range(score.interval),
             _of(score.recall_at_bound, score.present), _of(score.recall, score.present),
-            _of(score.precision, score.named), _of(score.overclassified, score.absent), decimal(score.calibration_error), decimal(score.auroc),
+            _of(score.precision, score.named), _of(score.overclassified, score.absent),
+            decimal(score.calibration_error), decimal(score.auroc),
         ]
         for rank in evaluation.ranks
         for score in evaluation.at(rank)
     ]  # fmt: skip
     header = [
         "rank", "method", "first name right", "95 % interval",
-        f"recall at ≤ {percent(evaluation.bound)} over-classified", "accepted and right", "right of accepted", "over-classified", "calibration error", "AUROC",
+        f"recall at ≤ {percent(evaluation.bound)} over-classified", "accepted and right", "right of accepted",
+        "over-classified", "calibration error", "AUROC",
     ]  # fmt: skip
     caption = (
         "Shares with their denominators. First name: the best one whatever its confidence. Recall at a bound: at the "
-        "best threshold with hindsight. Accepted: at each method's own threshold. Calibration error: expected, 0 is best. "
-        "AUROC: right answers against names for absent taxa, 0.5 is chance."
+        "best threshold with hindsight. Accepted: at each method's own threshold. Calibration error: expected, 0 is "
+        "best. AUROC: right answers against names for absent taxa, 0.5 is chance."
     )
     return Table(header, rows, caption, frozenset(range(2, 10)), shown=60)
 

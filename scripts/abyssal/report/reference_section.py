@@ -24,7 +24,7 @@ def _words(found: Mapping[str, Any]) -> list[str]:
     kept = records["amplified"] + records["aligned"] + records["uncut"]
     dropped = ", ".join(f"{count(number)} {reason.replace('_', ' ')}" for reason, number in records["dropped"].items())
     return [
-        f"Reference {name['name']} {name['version']}: {plural(records['read'], 'record')} were read and {count(kept)} kept"
+        f"Reference {name['name']} {name['version']}: {plural(records['read'], 'record')} were read, {count(kept)} kept"
         + (f" (dropped: {dropped})" if dropped else "")
         + f", which are {plural(found['amplicons'], 'distinct amplicon')} of {lengths['min']} to {lengths['max']} bp "
         f"(median {lengths['median']}). {plural(found['suspect_count'], 'record')} may be mislabelled and "
