@@ -20,8 +20,6 @@ package_study(
             model=Path(found.model),
             metrics=Path(found.metrics),
             report=Path(found.report),
-            putative_taxa=Path(found.putative_taxa),
-            exemplars=Path(found.exemplars),
         ),
         asvs=Path(found.asvs),
         libraries=Path(found.libraries),

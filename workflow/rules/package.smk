@@ -56,8 +56,6 @@ rule package:
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
         libraries="results/{study}/{marker}/load/libraries.tsv",
         vectors="results/{study}/{marker}/embed/asvs.safetensors",
-        putative_taxa="results/{study}/{marker}/cluster/putative_taxa.tsv",
-        exemplars="results/{study}/{marker}/cluster/exemplars.fasta",
     output:
         manifest="results/{study}/{marker}/bundle/manifest.json",
     log:

@@ -14,6 +14,7 @@ from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle
 from abyssal.sequences.records import read_records
 
 _REFERENCE = "reference.fasta.gz"
+_EXEMPLARS = "exemplars.fasta"
 _FIXED_COLUMNS = 2
 
 
@@ -97,10 +98,9 @@ def _facts(config: Mapping[str, Any]) -> dict[str, str]:
 
 def _golden(files: StudyFiles, *, seed: int) -> list[GoldenQuery]:
     """Choose golden sequences: amplicons of the model's index, and exemplars as what it does not know."""
-    exemplars = files.inputs.exemplars
-    return select_golden_queries(
-        _pairs(files.inputs.model / _REFERENCE), _pairs(exemplars) if exemplars else [], seed=seed
-    )
+    model = files.inputs.model
+    exemplars = files.inputs.exemplars or model / _EXEMPLARS
+    return select_golden_queries(_pairs(model / _REFERENCE), _pairs(exemplars), seed=seed)
 
 
 def _pairs(source: Path) -> list[tuple[str, str]]:
