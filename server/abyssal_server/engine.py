@@ -26,12 +26,19 @@ from abyssal_server.settings import ServerSettings
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-Question = tuple[ReadClassifier, NoveltyConfig | None]
-"""What a read is asked: of which model, and under which novelty mix (None for the bundle's own)."""
 
 _FIRST_LETTERS_PER_SECOND = 200_000.0
 _SMOOTHING = 0.3
 _LINGER_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about reads: of which model, and under which novelty mix (None for the model's own)."""
+
+    model_digest: str
+    novelty: NoveltyConfig | None
+    classifier: ReadClassifier = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -141,16 +148,15 @@ def _computed(
     question: Question, owners: dict[str, list[Work]], batch_reads: int
 ) -> tuple[Classifications, dict[str, int]]:
     """Classify distinct reads, shortest first; also return the position of each in the answers."""
-    classifier, novelty = question
     position: dict[str, int] = {}
     parts: list[Classifications] = []
     ordered = sorted(owners, key=lambda sequence: (len(sequence), sequence))
     for start in range(0, len(ordered), batch_reads):
         batch = [s for s in ordered[start : start + batch_reads] if any(work.wanted for work in owners[s])]
         if batch:
-            parts.append(classifier.classify(batch, novelty=novelty))
+            parts.append(question.classifier.classify(batch, novelty=question.novelty))
             position.update(zip(batch, range(len(position), len(position) + len(batch)), strict=True))
-    return concatenate(parts or [classifier.classify([], novelty=novelty)]), position
+    return concatenate(parts or [question.classifier.classify([], novelty=question.novelty)]), position
 
 
 class Engine:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import ReadClassifier
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1.common_pb2 import Model
 from abyssal.taxonomy.classifications import ReadError
 from numpy.typing import NDArray
 
+from abyssal_server.engine import Question
 from abyssal_server.errors import NotFound, NotReady
 
 logger = logging.getLogger(__name__)
@@ -23,11 +25,8 @@ _CARD = "MODEL_CARD.md"
 _TAXONOMY = "taxonomy.tsv"
 
 
-class ServedClassifier(ReadClassifier, Protocol):
-    """A classifier that also gives the vectors behind its answers."""
-
-    def embed(self, sequences: Sequence[str]) -> tuple[NDArray[np.float32], Sequence[ReadError | None]]:
-        """Return an (n, d) array of unit rows, zeros for a read in error, and the errors."""
+Embedded = tuple[NDArray[np.float32], Sequence[ReadError | None]]
+Embed = Callable[[Sequence[str]], Embedded]
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,20 @@ class LoadedModel:
     Attributes:
         identity: what it is called in answers.
         classifier: what computes; used by the engine's worker thread only.
+        embed: gives the vectors behind the answers; in the same thread only.
         taxa: the taxa that answers point into.
         card: the model card in Markdown, empty when the bundle has none.
     """
 
     identity: Model
-    classifier: ServedClassifier
+    classifier: ReadClassifier
+    embed: Embed
     taxa: NumberedTaxa
     card: str
+
+    def question(self, novelty: NoveltyConfig | None) -> Question:
+        """Return what the engine is asked for reads of this model."""
+        return Question(self.identity.digest, novelty, self.classifier)
 
 
 class LoadedModels:
@@ -98,6 +103,7 @@ def load_model(directory: Path) -> LoadedModel:
     # torch and the model code take seconds to import; the port is open and health answers before that.
     from abyssal.bundle.golden import self_test
     from abyssal.bundle.read import open_bundle
+    from abyssal.inference.vectors import embed_reads
     from abyssal.taxonomy.classifier import Classifier
 
     bundle = open_bundle(directory)
@@ -117,4 +123,5 @@ def load_model(directory: Path) -> LoadedModel:
         engine=classifier.engine,
         taxonomy_digest=taxa.digest,
     )
-    return LoadedModel(identity, classifier, taxa, (bundle.directory / _CARD).read_text(encoding="utf-8"))
+    card = (bundle.directory / _CARD).read_text(encoding="utf-8")
+    return LoadedModel(identity, classifier, partial(embed_reads, classifier), taxa, card)

@@ -40,7 +40,7 @@ class ClassificationService(classification_pb2_grpc.ClassificationServicer):
         model = self._models.get(request.config.model_digest)
         novelty = novelty_of(request.config, field="config")
         sequences = sequences_of(request.sequences, limit=self._settings.reads_per_chunk, field="sequences")
-        answered = await self._engine.submit_now((model.classifier, novelty), sequences, deadline=deadline_of(context))
+        answered = await self._engine.submit_now(model.question(novelty), sequences, deadline=deadline_of(context))
         return classification.ClassifyResponse(
             model=model.identity, answers=to_message(answered.answers, model.taxa), timing=timing_of(answered)
         )
@@ -58,9 +58,7 @@ class ClassificationService(classification_pb2_grpc.ClassificationServicer):
         """Answer the vectors of a small number of reads."""
         model = self._models.get(request.model_digest)
         sequences = sequences_of(request.sequences, limit=self._settings.reads_per_chunk, field="sequences")
-        vectors, errors = await self._engine.compute(
-            lambda: model.classifier.embed(sequences), sum(map(len, sequences))
-        )
+        vectors, errors = await self._engine.compute(lambda: model.embed(sequences), sum(map(len, sequences)))
         return classification.EmbedResponse(
             model=model.identity,
             dimension=vectors.shape[1],

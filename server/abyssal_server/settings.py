@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from abyssal.errors import ConfigError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-_PREFIX = "ABYSSAL_"
-_OWN_NAMES = {"model_path": "MODEL_PATH"}
-
 
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prefix: ClassVar[str] = "ABYSSAL_"
+    own_variables: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def read(cls, environment: Mapping[str, str], **flags: Any) -> Self:
@@ -36,10 +36,10 @@ class _Settings(BaseModel):
             message = "settings of the service: " + "; ".join(problems)
             raise ConfigError(message) from error
 
-    @staticmethod
-    def variable(name: str) -> str:
+    @classmethod
+    def variable(cls, name: str) -> str:
         """Return the environment variable of a setting."""
-        return _OWN_NAMES.get(name, _PREFIX + name.upper())
+        return cls.own_variables.get(name, cls.prefix + name.upper())
 
     @classmethod
     def _where(cls, location: tuple[int | str, ...]) -> str:
@@ -48,6 +48,8 @@ class _Settings(BaseModel):
 
 class ServerSettings(_Settings):
     """Settings of the gRPC service."""
+
+    own_variables: ClassVar[Mapping[str, str]] = {"model_path": "MODEL_PATH"}
 
     model_path: Annotated[str, Field(min_length=1)] = Field(description="Directory of the bundle to serve.")
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
@@ -94,6 +96,9 @@ class ServerSettings(_Settings):
 class GatewaySettings(_Settings):
     """Settings of the REST gateway."""
 
+    prefix: ClassVar[str] = "ABYSSAL_GATEWAY_"
+    own_variables: ClassVar[Mapping[str, str]] = {"server": "ABYSSAL_SERVER"}
+
     server: Annotated[str, Field(min_length=1)] = Field(description="HOST:PORT of the gRPC service.")
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="Port to listen on; 0 takes a free one.")
@@ -104,7 +109,9 @@ class GatewaySettings(_Settings):
     expansion_ratio: Annotated[float, Field(ge=2.0, le=10000.0)] = Field(
         200.0, description="Largest ratio of decompressed to raw bytes, looked at after the first MiB."
     )
-    sequence_letters: Annotated[int, Field(ge=1, le=1 << 20)] = Field(10_000, description="Longest sequence (letters).")
+    sequence_letters: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
+        100_000, description="Longest sequence (letters); shorter ones that the model does not take fail one by one."
+    )
     id_characters: Annotated[int, Field(ge=1, le=4096)] = Field(256, description="Longest id (characters).")
     sequences: Annotated[int, Field(ge=1, le=1_000_000)] = Field(20_000, description="Most sequences of one request.")
     request_seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(

@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import grpc
-from abyssal.client.errors import ServiceError
+from abyssal.client.errors import ServiceError, ServiceUnavailable
 from abyssal.errors import AbyssalError, BundleError, SequenceFormatError, UsageError
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
@@ -44,6 +44,7 @@ from abyssal_server.errors import (
 )
 
 DOMAIN = "abyssal.inference.v1"
+_RETRY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,9 @@ def http_status_of(error: AbyssalError) -> int:
 
 def retry_after_of(error: AbyssalError) -> float | None:
     """Return after how many seconds to try again, or None when that would not help."""
-    if isinstance(error, RetryLater | ServiceError):
-        return error.retry_after
-    return None
+    if isinstance(error, ServiceUnavailable):
+        return error.retry_after or _RETRY_SECONDS
+    return error.retry_after if isinstance(error, RetryLater) else None
 
 
 def rich_status(error: AbyssalError) -> Status:

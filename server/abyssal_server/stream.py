@@ -93,7 +93,7 @@ class StreamCall:
         model, novelty = await self._configure()
         started = StreamStarted(model=model.identity, limits=limits_of(self._settings))
         await self._context.write(ClassifyStreamResponse(started=started))
-        reader = asyncio.create_task(self._read((model.classifier, novelty)), name="stream reader")
+        reader = asyncio.create_task(self._read(model.question(novelty)), name="stream reader")
         try:
             with self._calls.told_of_drain(self._drain):
                 await self._write(model)

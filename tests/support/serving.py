@@ -21,12 +21,15 @@ from abyssal_server.models import LoadedModel
 from abyssal_server.settings import ServerSettings
 
 RANKS = ("domain", "genus", "species")
-LINEAGES = tuple(
-    (domain, f"{domain} genus {genus}", f"{domain} species {genus}.{species}")
-    for domain in ("Alpha", "Beta")
-    for genus in range(4)
-    for species in range(4)
-) + (("Alpha", None, "Alpha species without genus"),)
+LINEAGES = (
+    *(
+        (domain, f"{domain} genus {genus}", f"{domain} species {genus}.{species}")
+        for domain in ("Alpha", "Beta")
+        for genus in range(4)
+        for species in range(4)
+    ),
+    ("Alpha", None, "Alpha species without genus"),
+)
 
 
 class PacedClassifier:
@@ -102,7 +105,7 @@ def paced_model(classifier: PacedClassifier, digest: str = "d" * 64) -> LoadedMo
     identity = Model(
         name="paced", version="1", digest=digest, marker="toy", ranks=RANKS, engine="paced", taxonomy_digest=taxa.digest
     )
-    return LoadedModel(identity, classifier, taxa, "# paced\n")
+    return LoadedModel(identity, classifier, classifier.embed, taxa, "# paced\n")
 
 
 class RunningServer:

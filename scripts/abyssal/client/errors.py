@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import grpc
 
 from abyssal.errors import AbyssalError
@@ -32,7 +34,8 @@ def service_error(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> S
     """Return the typed error of a failed call to ``target`` (HOST:PORT)."""
     code = error.code()
     details = error.details() or "no details"
-    trailers = dict(error.trailing_metadata() or ())
+    metadata: Any = error.trailing_metadata() or ()  # pairs in one kind of call, a mapping in the other
+    trailers = dict(metadata)
     retry_after = float(trailers[_PUSHBACK]) / 1000 if _PUSHBACK in trailers else None
     if code in _RETRYABLE:
         hint = "is it running, and is the address right?" if retry_after is None else "try again later"
