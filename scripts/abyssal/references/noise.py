@@ -13,22 +13,34 @@ from abyssal.references.suspects import SuspectSettings, find_suspects, suspect_
 
 @dataclass(frozen=True, slots=True)
 class NoiseScore:
-    """What became of planted labels: counts of records, and recall and precision (0 to 1)."""
+    """What became of planted labels, in records.
+
+    Attributes:
+        planted: labels that were changed.
+        suspected: records suspected afterwards.
+        found: planted labels among them.
+        already: records among them that were suspected before anything was planted (the reference's own noise).
+    """
 
     planted: int
     suspected: int
     found: int
-    suspected_before: int
+    already: int
 
     @property
     def recall(self) -> float:
-        """Share of the planted labels that were found."""
+        """Share of the planted labels that were found, 0 to 1."""
         return self.found / self.planted if self.planted else 0.0
 
     @property
     def precision(self) -> float:
-        """Share of the suspects that were planted; what was suspicious before counts against it."""
-        return self.found / self.suspected if self.suspected else 0.0
+        """Planted share of the suspects that were not suspected before, 0 to 1."""
+        return self.found / (self.suspected - self.already) if self.found else 0.0
+
+    @property
+    def strict_precision(self) -> float:
+        """Planted share of all suspects, as if the reference were free of errors of its own, 0 to 1."""
+        return self.found / self.suspected if self.found else 0.0
 
 
 def plant_noise(
@@ -83,9 +95,10 @@ def measure_suspects(
     settings: SuspectSettings | None = None,
     seed: int = 1,
 ) -> NoiseScore:
-    """Plant noise, search for it and count; suspects among the untouched labels count as wrong."""
+    """Plant noise, search for it and count."""
     rank = rank or suspect_rank(reference.ranks)
-    before = find_suspects(reference, rank=rank, settings=settings)
+    before = {(s.amplicon, s.accession) for s in find_suspects(reference, rank=rank, settings=settings)}
     altered, planted = plant_noise(reference, share, rank=rank, rng=np.random.default_rng(seed))
     suspects = {(s.amplicon, s.accession) for s in find_suspects(altered, rank=rank, settings=settings)}
-    return NoiseScore(len(planted), len(suspects), len(suspects & planted), len(before))
+    already = (suspects & before) - planted
+    return NoiseScore(len(planted), len(suspects), len(suspects & planted), len(already))

@@ -99,7 +99,7 @@ def _result(sequence: str, row: list[int]) -> Amplification:
 
 @njit(cache=True, nogil=True)
 def _sites(masks, first, last, primer, limit, positions, mismatches):  # type: ignore[no-untyped-def]
-    """Write every start in [first, last) where the primer fits with at most ``limit`` mismatches; return how many."""
+    """Write each start in [first, last) where the primer fits with ``limit`` mismatches or fewer; return how many."""
     size = primer.size
     count = 0
     for position in range(first, last - size + 1):
@@ -118,7 +118,7 @@ def _sites(masks, first, last, primer, limit, positions, mismatches):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def _pair(lefts, left_wrong, left_count, left_size, rights, right_wrong, right_count, low, high):  # type: ignore[no-untyped-def]  # noqa: E501, PLR0913, PLR0917
+def _pair(lefts, left_wrong, left_count, left_size, rights, right_wrong, right_count, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return (status, insert start, insert end, mismatches) of the best pair; status 0 pair, 4 short, 5 long, 1 none."""
     best_wrong = 1 << 30
     best_start, best_end = -1, -1

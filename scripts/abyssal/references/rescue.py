@@ -1,7 +1,7 @@
 """Records whose primer sites were stripped or cut off: found again by alignment to amplicons already in hand.
 
-Databases often end where the primers did: a COI barcode holds the inner forward primer but not HCO2198. Such a record is
-kept when an aligned amplicon is covered from its first to its last base (up to three), and cut to that stretch; a
+Databases often end where the primers did: a COI barcode holds the inner forward primer but not HCO2198. Such a record
+is kept when an aligned amplicon is covered from its first to its last base (up to three), and cut to that stretch; a
 record that covers only part of it would make a shorter, different amplicon, and is dropped as ``partial``.
 """
 

@@ -1,8 +1,8 @@
 """Records whose label their neighbours contradict.
 
 A wrong label shows in two ways at once: several close amplicons agree on another taxon, and the nearest other amplicon
-of the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both are
-asked for. Similarity is the cosine of k-mer profiles, exact and in blocks; nothing is trained.
+of the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both
+are asked for. Similarity is the cosine of k-mer profiles, exact and in blocks; nothing is trained.
 """
 
 from __future__ import annotations
