@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from abyssal.reads.controls import apply_controls, remove_tag_jumps, write_removals
 from abyssal.reads.ledger import control_counts, tag_jump_counts
 from abyssal.reads.table import CountTable
+from hypothesis import given
+from hypothesis import strategies as st
 
 TABLE = CountTable.from_columns(
     {
@@ -35,7 +34,9 @@ def test_maximum_keeps_only_what_exceeds_every_blank() -> None:
     assert column(cleaned, "two") == {"contaminant": 12}
     assert column(cleaned, "three") == {"own": 30}
     assert column(cleaned, "blank") == column(cleaned, "other-blank") == {}
-    named = {(row.asv, row.library): (row.reads_removed, row.reason, row.control, row.control_reads) for row in removals}
+    named = {
+        (row.asv, row.library): (row.reads_removed, row.reason, row.control, row.control_reads) for row in removals
+    }
     assert named["contaminant", "three"] == (9, "at_or_below_control", "blank", 9)
     assert named["shared", "two"] == (8, "at_or_below_control", "other-blank", 8)
     assert named["only-blank", "blank"] == (3, "negative_control", "blank", 3)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from abyssal.reads.denoise import denoise, pool_uniques, remove_chimeras
 from abyssal.reads.filtering import read_sized
 from abyssal.sequences.alphabet import sequence_id

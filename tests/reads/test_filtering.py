@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from abyssal.errors import SequenceFormatError
 from abyssal.reads.filtering import FilterSettings, filter_reads, read_sized
 from abyssal.sequences.alphabet import sequence_id
@@ -51,9 +50,7 @@ def test_unique_sequences_are_named_by_md5_sized_and_in_a_fixed_order(tmp_path: 
 
 
 def test_no_reads_in_no_reads_out(tmp_path: Path) -> None:
-    filtered, dereplicated = filter_reads(
-        "lib", write_fastq(tmp_path / "m.fastq", []), tmp_path / "u.fasta", SETTINGS
-    )
+    filtered, dereplicated = filter_reads("lib", write_fastq(tmp_path / "m.fastq", []), tmp_path / "u.fasta", SETTINGS)
     assert (filtered.reads_in, dereplicated.reads_out) == (0, 0)
     assert list(read_sized(tmp_path / "u.fasta")) == []
 

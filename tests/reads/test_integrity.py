@@ -6,7 +6,6 @@ import gzip
 from pathlib import Path
 
 import pytest
-
 from abyssal.errors import SequenceFormatError
 from abyssal.reads.integrity import count_fastq
 from support.amplicons import write_fastq

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from abyssal.errors import DataError
 from abyssal.reads.map_back import Assignment, map_back, read_assignments, write_assignments
 from abyssal.sequences.alphabet import sequence_id

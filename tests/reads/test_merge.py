@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from abyssal.errors import ToolError
 from abyssal.reads.merge import merge_pairs, parse_merge_report
 from abyssal.sequences.alphabet import reverse_complement

@@ -8,7 +8,6 @@ from pathlib import Path
 import dnaio
 import numpy as np
 import pytest
-
 from abyssal.reads.counts import StepCounts
 from abyssal.reads.merge import merge_pairs
 from abyssal.reads.trim import TrimSettings, trim_primers

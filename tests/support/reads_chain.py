@@ -17,6 +17,7 @@ from abyssal.reads.study import LibraryFiles, Pool, StudyOutputs, count_study, p
 from abyssal.reads.table import CountTable, read_table
 from abyssal.reads.trim import TrimSettings, trim_primers
 from abyssal.samples.model import Library
+
 from support.amplicons import FORWARD, REVERSE
 
 OUTPUTS = ("asvs", "table", "libraries_table", "chimeras", "controls", "ledger", "summary")
@@ -30,17 +31,19 @@ def library(name: str, *files: Path, sample: str | None = None, run: str = "1", 
 
 @dataclass
 class Chain:
-    """Runs the stage in a folder."""
+    """Runs the stage in a folder; libraries in ``prepared`` have their own steps behind them."""
 
     folder: Path
     config: PreprocessConfig = field(default_factory=PreprocessConfig)
     primers: tuple[str, str] = (FORWARD, REVERSE)
     window: tuple[int, int] = (50, 600)
     threads: int = 1
+    prepared: dict[str, LibraryFiles] = field(default_factory=dict)
 
     def run(self, libraries: Sequence[Library]) -> Results:
         """Take all libraries through all steps."""
-        files = {row.library: self.prepare(row) for row in libraries if row.kind != "asvs"}
+        reads = [row for row in libraries if row.kind != "asvs"]
+        files = {row.library: self.prepared.get(row.library) or self.prepare(row) for row in reads}
         pools = [
             self.denoise(name, members, files)
             for name, members in pool_names(libraries, self.config.denoise.pooling).items()
