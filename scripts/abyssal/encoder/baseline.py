@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.encoder.engine import round_vectors
+from abyssal.encoder.identity import KMER_MODEL_TYPE
 from abyssal.encoder.kmers import DEFAULT_K, kmer_profiles, profile_size
 from abyssal.sequences.alphabet import normalise
 
-KMER_ENCODER_NAME = "kmers"
-
 
 class KmerEncoder:
-    """An ``Encoder`` whose vectors are the k-mer profiles themselves; nothing is learnt, nothing is stored."""
+    """An ``Encoder`` whose vectors are the k-mer profiles themselves; nothing is learnt."""
 
-    def __init__(self, *, k: int = DEFAULT_K) -> None:
+    def __init__(self, *, k: int = DEFAULT_K, digest: str | None = None) -> None:
         self._k = k
+        self._digest = digest or hashlib.sha256(f"{KMER_MODEL_TYPE}-{k}".encode()).hexdigest()
 
     @property
     def dimension(self) -> int:
@@ -27,7 +27,7 @@ class KmerEncoder:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(f"abyssal-{KMER_ENCODER_NAME}-{self._k}-1".encode()).hexdigest()
+        return self._digest
 
     @property
     def engine(self) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.letters import letter_ids
-from abyssal.encoder.modeling import AbyssalEncoderModel
+from abyssal.encoder.network import EncoderNetwork
 from abyssal.sequences.alphabet import normalise
 
 LENGTH_STEP = 64
@@ -26,6 +26,11 @@ VECTOR_DECIMALS = 6
 def round_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the vectors rounded to ``VECTOR_DECIMALS``; never a negative zero."""
     return (np.round(vectors.astype(np.float64), VECTOR_DECIMALS) + 0.0).astype(np.float32)
+
+
+def engine_name(device: str) -> str:
+    """Return the engine id of fp32 arithmetic in PyTorch on ``device``."""
+    return "torch-fp32" if device == "cpu" else f"torch-fp32-{device.partition(':')[0]}"
 
 
 def padded_length(length: int) -> int:
@@ -45,10 +50,10 @@ def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[tuple
 
 
 class TorchEncoder:
-    """An ``Encoder`` around an ``AbyssalEncoderModel``.
+    """An ``Encoder`` around an ``EncoderNetwork``.
 
     Args:
-        model: the weights; put into evaluation mode, fp32, on ``device``.
+        network: the weights; put into evaluation mode, fp32, on ``device``.
         digest: hex SHA-256 of its files.
         batch_size: rows of every batch; short batches are filled with empty rows.
         use_deep: False switches the deep branch off (ablation); None runs it unless its gate is closed.
@@ -56,22 +61,22 @@ class TorchEncoder:
 
     def __init__(
         self,
-        model: AbyssalEncoderModel,
+        network: EncoderNetwork,
         *,
         digest: str,
         batch_size: int = 64,
         device: str = "cpu",
         use_deep: bool | None = None,
     ) -> None:
-        self._model = model.eval().to(device=device, dtype=torch.float32)
+        self._network = network.eval().to(device=device, dtype=torch.float32)
         self._digest = digest
         self._batch_size = batch_size
         self._device = device
-        self._use_deep = model.reads_letters if use_deep is None else use_deep
+        self._use_deep = network.reads_letters if use_deep is None else use_deep
 
     @property
     def dimension(self) -> int:
-        return int(self._model.config.dimension)
+        return int(self._network.sizes.dimension)
 
     @property
     def digest(self) -> str:
@@ -79,12 +84,12 @@ class TorchEncoder:
 
     @property
     def engine(self) -> str:
-        return "torch-fp32" if self._device == "cpu" else f"torch-fp32-{self._device.partition(':')[0]}"
+        return engine_name(self._device)
 
     def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
         """Return (n, dimension) rounded unit rows; a sequence without one whole k-mer may be a row of zeros."""
         letters = [normalise(sequence) for sequence in sequences]
-        limit = self._model.config.max_bases
+        limit = self._network.sizes.max_bases
         vectors = np.zeros((len(letters), self.dimension), dtype=np.float32)
         for columns, indices in batches_by_length([min(len(one), limit) for one in letters], self._batch_size):
             vectors[indices] = self._embed_batch([letters[index] for index in indices], columns)
@@ -92,11 +97,11 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def _embed_batch(self, batch: list[str], columns: int) -> NDArray[np.float32]:
-        k = self._model.config.kmer_size
+        k = self._network.sizes.kmer_size
         profiles = np.zeros((self._batch_size, 4**k), dtype=np.float32)
         profiles[: len(batch)] = kmer_profiles(batch, k=k)
         ids = letter_ids(batch, rows=self._batch_size, columns=columns)
-        result = self._model(
+        result = self._network(
             torch.from_numpy(ids).to(self._device),
             torch.from_numpy(profiles).to(self._device),
             use_deep=self._use_deep,

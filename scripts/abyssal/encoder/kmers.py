@@ -33,8 +33,14 @@ def encode_letters(sequences: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray
 
 def kmer_profiles(sequences: Sequence[str], *, k: int = DEFAULT_K) -> NDArray[np.float32]:
     """Return (n, 4**k) float32 unit rows; an all-zero row for a sequence without any whole window."""
-    codes, offsets = encode_letters(sequences)
-    return _profiles(codes, offsets, k)
+    return profiles_of_codes(*encode_letters(sequences), k=k)
+
+
+def profiles_of_codes(
+    codes: NDArray[np.uint8], offsets: NDArray[np.int64], *, k: int = DEFAULT_K
+) -> NDArray[np.float32]:
+    """Return the profiles of sequences that already are letter codes, as ``encode_letters`` gives them."""
+    return _profiles(codes, offsets, k)  # type: ignore[no-any-return,unused-ignore]
 
 
 @njit(cache=True, nogil=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-import torch
-
-from abyssal.encoder.baseline import KMER_ENCODER_NAME, KmerEncoder
-from abyssal.encoder.configuration import MODEL_TYPE
+from abyssal.config.models import EncoderConfig
+from abyssal.encoder.baseline import KmerEncoder
 from abyssal.encoder.engine import TorchEncoder
+from abyssal.encoder.fetch import fetch_encoder
+from abyssal.encoder.identity import (
+    CONFIG_FILE,
+    KMER_ENCODER_NAME,
+    KMER_MODEL_TYPE,
+    MODEL_TYPE,
+    encoder_digest,
+    model_type,
+)
 from abyssal.encoder.interface import Encoder
-from abyssal.encoder.modeling import AbyssalEncoderModel
-from abyssal.encoder.store import CONFIG_FILE, encoder_digest, quiet_transformers
-from abyssal.errors import ConfigError, UsageError
+from abyssal.encoder.store import load_network
 from abyssal.files import read_json
 
 
@@ -23,6 +29,7 @@ def load_encoder(
     batch_size: int = 64,
     device: str = "cpu",
     use_deep: bool | None = None,
+    trust_remote_code: bool = False,
 ) -> Encoder:
     """Load an encoder; the number of threads is the caller's business (``torch.set_num_threads``).
 
@@ -32,22 +39,33 @@ def load_encoder(
         batch_size: rows of the fixed batch shape.
         device: what PyTorch computes on.
         use_deep: False switches the Abyssal encoder's deep branch off; None lets its gate decide.
+        trust_remote_code: let a Hub encoder run code that comes with its weights.
 
     Raises:
         ConfigError: a Hub id without a revision, or a path that is neither a directory nor a Hub id.
-        UsageError: a directory without the files of an encoder.
+        UsageError: a directory without the files of an encoder, or one that needs code of its own.
+        DataError: files that do not fit each other.
     """
     directory = Path(path)
-    if str(path) == KMER_ENCODER_NAME and not directory.exists():
-        return KmerEncoder()
     if not directory.is_dir():
-        message = f"encoder.name: {path} is not a directory"
-        raise ConfigError(message)
+        if str(path) == KMER_ENCODER_NAME:
+            return KmerEncoder()
+        with tempfile.TemporaryDirectory(prefix="abyssal-encoder-") as folder:
+            config = EncoderConfig(name=str(path), revision=revision, trust_remote_code=trust_remote_code)
+            fetch_encoder(config, Path(folder))
+            return load_encoder(
+                folder, batch_size=batch_size, device=device, trust_remote_code=trust_remote_code
+            )  # fmt: skip
     digest = encoder_digest(directory)
-    model_type = read_json(directory / CONFIG_FILE).get("model_type")
-    if model_type != MODEL_TYPE:
-        message = f"{directory}/{CONFIG_FILE}: model_type {model_type!r}, expected {MODEL_TYPE!r}"
-        raise UsageError(message)
-    with quiet_transformers():
-        model = AbyssalEncoderModel.from_pretrained(directory, dtype=torch.float32, local_files_only=True)
-    return TorchEncoder(model, digest=digest, batch_size=batch_size, device=device, use_deep=use_deep)
+    kind = model_type(directory)
+    if kind == KMER_MODEL_TYPE:
+        return KmerEncoder(k=int(read_json(directory / CONFIG_FILE)["kmer_size"]), digest=digest)
+    if kind == MODEL_TYPE:
+        network = load_network(directory)
+        return TorchEncoder(network, digest=digest, batch_size=batch_size, device=device, use_deep=use_deep)
+    # Imported here: it is needed for foreign encoders only.
+    from abyssal.encoder.hub import HubEncoder
+
+    return HubEncoder.load(
+        directory, digest=digest, batch_size=batch_size, device=device, trust_remote_code=trust_remote_code
+    )

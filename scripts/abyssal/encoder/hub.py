@@ -1,0 +1,163 @@
+"""Any encoder that ``transformers`` can load, pooled and normalised: DNABERT-2, ESM, Nucleotide Transformer ...
+
+Only safetensors weights are accepted. Code that comes with weights runs only when the configuration says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from abyssal.encoder.engine import engine_name, round_vectors
+from abyssal.encoder.identity import SETTINGS_FILE
+from abyssal.errors import DataError, UsageError
+from abyssal.files import read_json, write_json
+from abyssal.sequences.alphabet import normalise
+
+TOKEN_STEP = 32
+"""Token rows are padded to a multiple of this many tokens."""
+
+Pooling = Literal["mean", "max", "first"]
+
+
+@dataclass(frozen=True)
+class HubSettings:
+    """How token states become a vector.
+
+    Attributes:
+        pooling: mean or maximum over the tokens of the sequence, or the first token's state.
+        max_tokens: longer sequences are cut.
+    """
+
+    pooling: Pooling = "mean"
+    max_tokens: int = 512
+
+
+def write_settings(directory: Path, settings: HubSettings) -> None:
+    """Write the settings beside the weights, where they are part of the digest."""
+    write_json(directory / SETTINGS_FILE, {"format": "abyssal-hub-encoder", "format_version": 1, **asdict(settings)})
+
+
+def read_settings(directory: Path) -> HubSettings:
+    """Read what ``write_settings`` wrote; defaults where there is no such file."""
+    if not (directory / SETTINGS_FILE).is_file():
+        return HubSettings()
+    values = read_json(directory / SETTINGS_FILE)
+    return HubSettings(values["pooling"], int(values["max_tokens"]))
+
+
+class HubEncoder:
+    """An ``Encoder`` around a model and a tokenizer of ``transformers``.
+
+    Args:
+        model: returns token states as its first output.
+        tokenizer: takes strings.
+        settings: pooling and the longest input.
+        digest: hex SHA-256 of its files.
+        batch_size: rows of every batch; short batches are filled by repeating their last row.
+        device: what PyTorch computes on.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        settings: HubSettings,
+        *,
+        digest: str,
+        batch_size: int = 64,
+        device: str = "cpu",
+    ) -> None:
+        self._model = model.eval().to(device=device, dtype=torch.float32)
+        self._tokenizer = tokenizer
+        self._settings = settings
+        self._digest = digest
+        self._batch_size = batch_size
+        self._device = device
+
+    @classmethod
+    def load(
+        cls, directory: Path, *, digest: str, batch_size: int = 64, device: str = "cpu", trust_remote_code: bool = False
+    ) -> HubEncoder:
+        """Load a directory with config, safetensors weights and a tokenizer.
+
+        Raises:
+            UsageError: the model needs code of its own and the configuration does not trust it.
+            DataError: the files cannot be loaded.
+        """
+        # Imported here: the shipped encoder does without, and the import takes seconds.
+        from transformers import AutoModel, AutoTokenizer
+
+        if not trust_remote_code and "auto_map" in read_json(directory / "config.json"):
+            message = (
+                f"{directory}: this encoder brings Python code of its own; read it, then set "
+                "encoder.trust_remote_code: true, or choose another encoder"
+            )
+            raise UsageError(message)
+        options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(directory, **options)
+            model = AutoModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32, **options)
+        except (OSError, ValueError, KeyError) as error:
+            message = f"{directory}: transformers cannot load this encoder: {error}"
+            raise DataError(message) from error
+        return cls(
+            model, tokenizer, read_settings(directory), digest=digest, batch_size=batch_size, device=device
+        )  # fmt: skip
+
+    @property
+    def dimension(self) -> int:
+        return int(self._model.config.hidden_size)
+
+    @property
+    def digest(self) -> str:
+        return self._digest
+
+    @property
+    def engine(self) -> str:
+        return engine_name(self._device)
+
+    def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, dimension) rounded unit rows."""
+        rows = [self._token_ids(normalise(sequence)) for sequence in sequences]
+        vectors = np.zeros((len(rows), self.dimension), dtype=np.float32)
+        groups: dict[int, list[int]] = {}
+        for index, row in enumerate(rows):
+            groups.setdefault(-(-len(row) // TOKEN_STEP) * TOKEN_STEP, []).append(index)
+        for columns in sorted(groups):
+            indices = groups[columns]
+            for start in range(0, len(indices), self._batch_size):
+                chosen = indices[start : start + self._batch_size]
+                vectors[chosen] = self._embed_batch([rows[index] for index in chosen], columns)
+        return round_vectors(vectors)
+
+    def _token_ids(self, sequence: str) -> list[int]:
+        encoded = self._tokenizer(sequence, truncation=True, max_length=self._settings.max_tokens)
+        return list(encoded["input_ids"])
+
+    @torch.inference_mode()
+    def _embed_batch(self, rows: list[list[int]], columns: int) -> NDArray[np.float32]:
+        padding = self._tokenizer.pad_token_id or 0
+        filled = rows + [rows[-1]] * (self._batch_size - len(rows))
+        ids = torch.tensor([row + [padding] * (columns - len(row)) for row in filled], device=self._device)
+        mask = torch.tensor([[1] * len(row) + [0] * (columns - len(row)) for row in filled], device=self._device)
+        states = self._model(input_ids=ids, attention_mask=mask)[0]
+        pooled = _pool(states.float(), mask.bool(), self._settings.pooling)
+        return functional.normalize(pooled, dim=1)[: len(rows)].cpu().numpy()
+
+
+def _pool(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+    if pooling == "first":
+        return states[:, 0]
+    inside = mask.unsqueeze(-1)
+    if pooling == "max":
+        return states.masked_fill(~inside, float("-inf")).amax(dim=1)
+    return (states * inside).sum(dim=1) / inside.sum(dim=1)

@@ -1,0 +1,1 @@
+"""How the Abyssal encoder's weights are made: corpus, augmentation, losses, loop, measurement."""
