@@ -119,5 +119,5 @@ def test_a_read_deleted_before_the_pool_is_noticed(chain: tuple[Chain, list], st
         files["b"].counts[2].write_text(text.replace('"reads_out": 12', '"reads_out": 11').replace(
             '"reads_in": 12', '"reads_in": 11'))  # fmt: skip
     running.prepared = files
-    with pytest.raises(LedgerError, match="library b, step (map_back|filter)"):
+    with pytest.raises(LedgerError, match=r"library b, step (map_back|filter)"):
         running.run(rows)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from abyssal.config.models import Name
 
@@ -23,16 +23,10 @@ _MISSING = frozenset(
 )  # fmt: skip
 
 
-def none_if_missing(value: Any) -> Any:
-    """Turn the usual words for a missing value into None; INSDC's `missing: reason` counts as well."""
-    if isinstance(value, str):
-        word = value.strip().casefold()
-        return None if word in _MISSING or word.startswith("missing:") else value.strip()
-    return value
-
-
-Text = Annotated[str | None, BeforeValidator(none_if_missing)]
-_MaybeMissing = BeforeValidator(none_if_missing)
+def is_missing(cell: str) -> bool:
+    """Whether a cell is empty or one of the usual words for a missing value (INSDC's `missing: reason` too)."""
+    word = cell.strip().casefold()
+    return word in _MISSING or word.startswith("missing:")
 
 
 class SheetRow(BaseModel):
@@ -44,20 +38,18 @@ class SheetRow(BaseModel):
     sample: Name = Field(description="What was sampled; several libraries of one sample are added up.")
     run: Name = Field("1", description="Sequencing run; tags jump within a run only.")
     marker: Name = Field(description="Marker, as in the config.")
-    r1: Text = Field(None, description="FASTQ of the forward reads, or the only file; plain or gzipped.")
-    r2: Text = Field(None, description="FASTQ of the reverse reads; empty for single reads.")
-    asvs: Text = Field(None, description="FASTA of ready-made ASVs instead of reads; `;size=N` gives their reads.")
-    control: Annotated[Control, BeforeValidator(lambda value: none_if_missing(value) or "")] = Field(
+    r1: str | None = Field(None, description="FASTQ of the forward reads, or the only file; plain or gzipped.")
+    r2: str | None = Field(None, description="FASTQ of the reverse reads; empty for single reads.")
+    asvs: str | None = Field(
+        None, description="FASTA of ready-made ASVs instead of reads; `;size=N` gives their reads."
+    )
+    control: Control = Field(
         "", description="Empty for a sample, or field_blank, extraction_blank, pcr_blank, positive."
     )
-    replicate: Text = Field(None, description="Replicate of the sample.")
-    latitude: Annotated[float | None, _MaybeMissing, Field(ge=-90, le=90)] = Field(
-        None, description="Decimal degrees, north."
-    )
-    longitude: Annotated[float | None, _MaybeMissing, Field(ge=-180, le=180)] = Field(
-        None, description="Decimal degrees, east."
-    )
-    depth_m: Annotated[float | None, _MaybeMissing, Field(ge=0, le=11_000)] = Field(
+    replicate: str | None = Field(None, description="Replicate of the sample.")
+    latitude: Annotated[float, Field(ge=-90, le=90)] | None = Field(None, description="Decimal degrees, north.")
+    longitude: Annotated[float, Field(ge=-180, le=180)] | None = Field(None, description="Decimal degrees, east.")
+    depth_m: Annotated[float, Field(ge=0, le=11_000)] | None = Field(
         None, description="Depth below the surface (m), positive downwards."
     )
 

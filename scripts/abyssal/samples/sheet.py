@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from abyssal.errors import SampleSheetError
-from abyssal.samples.model import COLUMNS, CONTROLS, Kind, Library, SheetRow, none_if_missing
+from abyssal.samples.model import COLUMNS, CONTROLS, Kind, Library, SheetRow, is_missing
 
 _ALIASES = {
     "fastq_1": "r1", "fastq1": "r1", "fq1": "r1", "forward": "r1", "reads": "r1", "fastq": "r1", "read1": "r1",
@@ -166,7 +166,9 @@ def _with_defaults(
 
 def _checked_cells(number: int, row: dict[str, str], problems: _Problems) -> SheetRow | None:
     """Return the typed cells of the known columns, or None after noting what is wrong with them."""
-    known = {column: cell for column, cell in row.items() if column in COLUMNS and (cell or column in _NAMES)}
+    known = {
+        column: cell for column, cell in row.items() if column in COLUMNS and (column in _NAMES or not is_missing(cell))
+    }
     try:
         return SheetRow.model_validate(known)
     except ValidationError as error:
@@ -205,7 +207,7 @@ def _check_marker(number: int, row: dict[str, str], markers: Sequence[str], prob
 
 def _files(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -> tuple[Kind, tuple[Path, ...]]:
     """Return what kind of library the row is and its files as they were found."""
-    given = {column: path for column in _FILE_COLUMNS if (path := none_if_missing(row.get(column, "")))}
+    given = {column: path for column in _FILE_COLUMNS if not is_missing(path := row.get(column, ""))}
     if "asvs" in given and len(given) > 1:
         problems.add(number, "asvs", "given together with reads; expected either r1 (and r2) or asvs")
     elif not given or set(given) == {"r2"}:
@@ -267,7 +269,7 @@ def _check_together(rows: list[tuple[int, dict[str, str]]], sheet: Path, problem
             first = files.setdefault((file.resolve(), marker), number) if file else number
             if file and first != number:
                 problems.add(number, column, f"{file.name} is already used in row {first} for the same marker")
-        control = none_if_missing(row.get("control", "")) or ""
+        control = "" if is_missing(row.get("control", "")) else row["control"]
         first, other = controls.setdefault(sample, (number, control))
         if sample and other != control:
             text = f"sample {sample!r} is {control or 'no control'} here but {other or 'no control'} in row {first}"
