@@ -43,9 +43,10 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 def study_config(config: AbyssalConfig, marker: str) -> dict[str, Any]:
     """Return the scientific configuration of one marker as plain values, the same in every directory.
 
-    Left out: where the bundle is published, its version (the manifest has it), and the other markers.
+    Left out: the other markers, where the bundle is published, its version (the manifest has it), and how encoder
+    weights are made (they enter with their digest).
     """
-    values = config.model_dump(mode="json", exclude={"markers", "package"})
+    values = config.model_dump(mode="json", exclude={"markers", "package", "pretrain"})
     values["marker"] = {"name": marker, **config.markers[marker].model_dump(mode="json")}
     values["samples"] = _file_name(values["samples"])
     values["cluster"]["previous"] = _file_name(values["cluster"]["previous"])

@@ -1,4 +1,4 @@
-"""``abyssal bundle``: look at bundles, check them, compare them, and move them through a registry."""
+"""``abyssal bundle``: look at bundles, check them, compare them, and move them through a registry, describe them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import itertools
 import os
 import sys
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ _REGISTRY_VARIABLE = "ABYSSAL_REGISTRY"
 _PASSWORD_VARIABLE = "ABYSSAL_KEY_PASSWORD"
 _BUNDLE_HELP = "directory, or REGISTRY/NAME@VERSION-OR-LABEL"
 _PRUNE_KEEPS = 5
+_LICENSE = "https://creativecommons.org/licenses/by/4.0/"
 _Parsers = argparse._SubParsersAction
 
 
@@ -27,6 +29,7 @@ def register(subparsers: _Parsers[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("bundle", help="inspect, verify, compare, publish and fetch bundles")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_local_verbs(verbs)
+    _add_crate_verb(verbs)
     _add_registry_verbs(verbs)
 
 
@@ -49,6 +52,18 @@ def _add_local_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
     diff.add_argument("after", metavar="AFTER", help=_BUNDLE_HELP)
     diff.add_argument("--files", action="store_true", help="list the files that differ, too")
     diff.set_defaults(run=run_diff)
+
+
+def _add_crate_verb(verbs: _Parsers[argparse.ArgumentParser]) -> None:
+    crate = verbs.add_parser("crate", help="describe a study and its bundle as an RO-Crate")
+    crate.add_argument("study", type=Path, metavar="DIR", help="results/<study>/<marker>/")
+    crate.add_argument(
+        "--license", default=_LICENSE, metavar="URL", help=f"licence of the results (default: {_LICENSE})"
+    )
+    crate.add_argument(
+        "--date", type=date.fromisoformat, default=None, metavar="YYYY-MM-DD", help="day to state (default: today)"
+    )
+    crate.set_defaults(run=run_crate)
 
 
 def _add_registry_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
@@ -160,6 +175,14 @@ def run_diff(arguments: argparse.Namespace) -> None:
         _say(f"{section}:")
         for change in found:
             _say(f"  {change}")
+
+
+def run_crate(arguments: argparse.Namespace) -> None:
+    """Write ro-crate-metadata.json into a study's directory."""
+    from abyssal.bundle.crate import write_crate
+
+    day = arguments.date or datetime.now(UTC).date()
+    _say(str(write_crate(arguments.study, published=day, license_url=arguments.license)))
 
 
 def run_publish(arguments: argparse.Namespace) -> None:
