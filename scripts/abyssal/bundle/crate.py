@@ -66,7 +66,9 @@ def crate_graph(
     provenance: Mapping[str, Any], files: list[Entity], *, published: date, license_url: str
 ) -> list[Entity]:
     """Return the entities of the crate, every reference among them resolved."""
-    inputs = [_input(role, digest) for role, digest in sorted(provenance["inputs"].items())]
+    # Two inputs of equal content are one entity: the content is the name.
+    by_digest = {digest: role for role, digest in sorted(provenance["inputs"].items(), reverse=True)}
+    inputs = [_input(role, digest) for digest, role in sorted(by_digest.items())]
     software = [_software("abyssal", provenance["code_version"])]
     software += [_software(name, version) for name, version in sorted(provenance["tool_versions"].items())]
     marker, study = provenance["config"]["marker"]["name"], provenance["config"]["study"]
