@@ -31,8 +31,8 @@ class ReferenceConfig(Section):
     lineages: str | None = Field(
         None, description="Table of lineages (first column the id, one column a rank); null when the headers carry them."
     )
-    format: Literal["auto", "tsv", "names", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes", "sintax",
-                    "dada2", "qiime2", "genbank"] = Field(
+    format: Literal["auto", "tsv", "names", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes",
+                    "sintax", "dada2", "qiime2", "genbank"] = Field(
         "auto", description="How headers or the table are read; auto decides by the first records."
     )  # fmt: skip
     name: str = Field("reference", description="Name of the reference, written into the bundle.")
@@ -42,7 +42,9 @@ class ReferenceConfig(Section):
         3, description="Mismatches allowed in each primer site during the in-silico PCR (bases)."
     )
     drop_suspects: bool = Field(False, description="Leave out records whose neighbours contradict their label.")
-    synonyms: bool = Field(False, description="Replace synonyms by NCBI's accepted names (needs names.dmp; NCBI_TAXDUMP is its folder).")
+    synonyms: bool = Field(
+        False, description="Replace synonyms by NCBI's accepted names (names.dmp in the folder NCBI_TAXDUMP)."
+    )
 
 
 class MarkerConfig(Section):

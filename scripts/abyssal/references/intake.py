@@ -85,7 +85,7 @@ class Intake:
         if self._contents[position] != content:
             raise malformed(
                 self._source, record.line,
-                f"identifier {record.accession!r} stands on line {self._lines[position]} with another sequence or lineage",
+                f"identifier {record.accession!r} has another sequence or lineage on line {self._lines[position]}",
                 mend="give every record its own identifier",
             )  # fmt: skip
         return True

@@ -1,8 +1,8 @@
 """Public references: which there are, where they come from, and fetching them so that a broken download never counts.
 
-A download goes to ``<file>.part`` and continues there after an interruption (HTTP Range), is verified, and only then takes
-its name. The first download of a source whose hash is not shipped records it in ``references.lock.json`` beside the files;
-every later one, on any machine that has the lock file, must match it.
+A download goes to ``<file>.part`` and continues there after an interruption (HTTP Range), is verified, and only then
+takes its name. The first download of a source whose hash is not shipped records it in ``references.lock.json`` beside
+the files; every later one, on any machine that has the lock file, must match it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _TIMEOUT = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A row of ``resources/sources.tsv``; ``url`` is empty where a download needs a person, ``sha256`` where unknown."""
+    """A row of ``resources/sources.tsv``; ``url`` is empty where a download needs a person, ``sha256`` if unknown."""
 
     name: str
     version: str
@@ -110,9 +110,7 @@ def download(url: str, part: Path, *, attempts: int = _ATTEMPTS) -> None:
                 return
             problem = None
         except urllib.error.HTTPError as error:
-            message = (
-                f"{url}: the server answers {error.code} {error.reason}; check the address in resources/sources.tsv"
-            )
+            message = f"{url}: the server answers {error.code} {error.reason}; check the address in sources.tsv"
             raise DataError(message) from error
         except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
             problem = error
@@ -168,8 +166,8 @@ def _verify(source: Source, file: Path, expected: str, *, discard: bool) -> None
         if discard:
             file.unlink()
         message = (
-            f"{source.name} {source.version}: sha256 is {found}, expected {expected}; the file was damaged on its way or "
-            f"changed at its source. Fetch it again; if it changed on purpose, delete its entry in {LOCK_NAME}"
+            f"{source.name} {source.version}: sha256 is {found}, expected {expected}; the file was damaged on its way "
+            f"or changed at its source. Fetch it again; if it changed on purpose, delete its entry in {LOCK_NAME}"
         )
         raise DataError(message)
 

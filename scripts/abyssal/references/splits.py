@@ -1,8 +1,8 @@
 """Splits of a reference that nothing crosses: no sequence, no identifier, no taxon that was to be held out.
 
-Whether a taxon may train an encoder is decided by the hash of its name (``abyssal.splits``); this module applies that, and
-the splits of evaluation, to whole references. The unit is the amplicon with all its lineages, so an equivalence set is
-never divided.
+Whether a taxon may train an encoder is decided by the hash of its name (``abyssal.splits``); this module applies that,
+and the splits of evaluation, to whole references. The unit is the amplicon with all its lineages, so an equivalence set
+is never divided.
 """
 
 from __future__ import annotations
@@ -135,8 +135,8 @@ def split_by_identity(
     """Cross-validate so that no test amplicon is more than ``identity`` alike to any training amplicon.
 
     All pairs above the identity are linked (vsearch --allpairs_global) and whole connected components go to one side,
-    drawn at random until the test side holds ``share`` of the amplicons. With identity 1.0 only equal sequences would be
-    linked, and a reference has none.
+    drawn at random until the test side holds ``share`` of the amplicons. With identity 1.0 only equal sequences would
+    be linked, and a reference has none.
 
     Raises:
         UsageError: identity outside 0.5 to 1, or share outside 0 to 1.
