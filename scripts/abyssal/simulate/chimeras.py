@@ -88,15 +88,28 @@ def _recombine(
         if longest <= _MARGIN:
             return None
         stop = origin + int(rng.integers(_MARGIN, longest))
-        strand += current[origin:stop]
-        found = _homologous(current, stop, sequences[parent])
-        if found is None:
+        place = _switch(current, origin + _MARGIN, stop, sequences[parent])
+        if place is None:
             return None
+        stop, found = place
+        strand += current[origin:stop]
         breakpoints.append(len(strand))
         current, origin = sequences[parent], found
     if len(current) - origin < _MARGIN:
         return None
     return Chimera(strand + current[origin:], tuple(parents), tuple(breakpoints))
+
+
+def _switch(template: str, first: int, stop: int, other: str) -> tuple[int, int] | None:
+    """Return the last place up to ``stop`` that has a homologous one in ``other``, and that one; None without any.
+
+    Strands prime where the two sequences are alike, so breakpoints gather in conserved stretches.
+    """
+    for place in range(stop, max(first, stop - _WINDOW), -1):
+        found = _homologous(template, place, other)
+        if found is not None:
+            return place, found
+    return None
 
 
 def _homologous(template: str, stop: int, other: str) -> int | None:

@@ -35,7 +35,8 @@ def build_construct(simulation: Simulation) -> Construct:
     )
 
 
-def _checked(what: str, sequence: str) -> str:
+def checked_letters(what: str, sequence: str) -> str:
+    """Return the sequence in upper-case DNA; UsageError names ``what`` and the letter outside IUPAC."""
     letters = normalise(sequence)
     invalid = first_invalid_letter(letters)
     if invalid is not None:
@@ -46,7 +47,7 @@ def _checked(what: str, sequence: str) -> str:
 
 def _primer(what: str, primer: str, *, reverse: bool) -> NDArray[np.uint8]:
     """Return (length, 5): the number of bases a letter stands for, then their codes."""
-    letters = _checked(what, primer)
+    letters = checked_letters(what, primer)
     letters = reverse_complement(letters) if reverse else letters
     table = np.zeros((len(letters), 5), dtype=np.uint8)
     for position, letter in enumerate(letters):
@@ -57,7 +58,7 @@ def _primer(what: str, primer: str, *, reverse: bool) -> NDArray[np.uint8]:
 
 
 def _codes(what: str, sequence: str) -> NDArray[np.uint8]:
-    letters = _checked(what, sequence)
+    letters = checked_letters(what, sequence)
     if set(letters) - set("ACGT"):
         message = f"{what} {sequence!r} has degenerate letters; expected A, C, G and T only"
         raise UsageError(message)
@@ -97,7 +98,7 @@ def build_sequencer(
         joint=np.ascontiguousarray(quality.joint.ravel()),
         error=np.minimum(np.power(10.0, (np.arange(128) - PHRED_OFFSET) / -10.0), _MOST_ERROR),
         ambiguous_share=quality.ambiguous_share,
-        indel_rate=_base_indel_rate(sequencing, molecules, shares),
+        indel_rate=_base_indel_rate(sequencing, molecules, shares, construct),
         insertion_share=sequencing.insertion_share,
         homopolymer_growth=sequencing.homopolymer_growth,
         pcr_error_rate=simulation.amplification.error_rate,
@@ -120,22 +121,29 @@ def _scaled(sequencer: Sequencer, asked: float, length: int, key: np.uint64) -> 
     return sequencer._replace(error=np.minimum(unscaled * scale, _MOST_ERROR))
 
 
-def _base_indel_rate(sequencing: Sequencing, molecules: Molecules, shares: NDArray[np.float64]) -> float:
-    """Return the rate outside homopolymers at which the mean over the molecules is the rate asked for."""
+def _base_indel_rate(
+    sequencing: Sequencing, molecules: Molecules, shares: NDArray[np.float64], construct: Construct
+) -> float:
+    """Return the rate outside homopolymers at which the mean over primers and molecules is the rate asked for."""
     if sequencing.indel_rate == 0.0:
         return 0.0
-    runs = _run_lengths(molecules)
-    risk = 1.0 + sequencing.homopolymer_growth * np.minimum(runs - 1, LONGEST_RUN - 1)
-    lengths = np.diff(molecules.starts)
-    totals = np.add.reduceat(risk, molecules.starts[:-1])
-    return float(sequencing.indel_rate * (shares @ lengths) / (shares @ totals))
+
+    def risk(codes: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.float64]:
+        runs = np.minimum(_run_lengths(codes, starts), LONGEST_RUN)
+        return np.add.reduceat(1.0 + sequencing.homopolymer_growth * (runs - 1), starts[:-1])
+
+    primers = np.concatenate([construct.forward[:, 1], construct.reverse[:, 1]])
+    bounds = np.array([0, len(construct.forward), len(primers)], dtype=np.int64)
+    primed = float(shares @ molecules.primed)
+    bases = float(shares @ np.diff(molecules.starts)) + primed * len(primers)
+    total = float(shares @ risk(molecules.codes, molecules.starts)) + primed * float(risk(primers, bounds).sum())
+    return sequencing.indel_rate * bases / total
 
 
-def _run_lengths(molecules: Molecules) -> NDArray[np.int64]:
-    """Return for each base how many equal bases end with it."""
-    codes = molecules.codes
+def _run_lengths(codes: NDArray[np.uint8], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each base how many equal bases of its sequence end with it."""
     new = np.ones(len(codes), dtype=bool)
     new[1:] = codes[1:] != codes[:-1]
-    new[molecules.starts[:-1]] = True
+    new[starts[:-1]] = True
     positions = np.arange(len(codes))
     return positions - np.maximum.accumulate(np.where(new, positions, 0)) + 1

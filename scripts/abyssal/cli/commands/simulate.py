@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ OUT gets <library>_R1.fastq.gz and _R2 (or <library>.fastq.gz for single reads),
 pair), molecules.fasta.gz, molecules.tsv, truth_reads.tsv (reads by sample and molecule), samples.tsv (a sample sheet)
 and simulation.json (settings and totals). The same seed and options give the same bytes.
 """
+
+_ANY_LENGTH = (20, 100_000)
+"""Amplicon lengths that --cut accepts for primers given on the command line (bp)."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -155,11 +159,20 @@ def run_simulate(arguments: argparse.Namespace) -> None:
 
 
 def _marker(arguments: argparse.Namespace) -> ResolvedMarker:
-    from abyssal.config.models import MarkerConfig
-    from abyssal.references.markers import resolve_marker
+    from abyssal.references.markers import ResolvedMarker, resolve_marker
+    from abyssal.simulate.sequencer import checked_letters
 
-    own = {"forward_primer": arguments.forward, "reverse_primer": arguments.reverse}
-    return resolve_marker(arguments.marker, MarkerConfig.model_validate({k: v for k, v in own.items() if v}))
+    forward, reverse = arguments.forward, arguments.reverse
+    if forward and reverse:
+        low, high = _ANY_LENGTH
+        marker = ResolvedMarker(arguments.marker, forward, reverse, low, high)
+    else:
+        marker = resolve_marker(arguments.marker)
+    return replace(
+        marker,
+        forward_primer=checked_letters("--forward", forward or marker.forward_primer),
+        reverse_primer=checked_letters("--reverse", reverse or marker.reverse_primer),
+    )
 
 
 def _templates(
@@ -232,8 +245,6 @@ def _simulation(arguments: argparse.Namespace, marker: ResolvedMarker) -> Simula
 
 def _sequencing(arguments: argparse.Namespace) -> Sequencing:
     """Return the profile with the options that were given."""
-    from dataclasses import replace
-
     from abyssal.simulate.quality import load_quality_model
     from abyssal.simulate.settings import sequencing_profile
 
