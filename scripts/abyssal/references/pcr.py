@@ -99,7 +99,7 @@ def _result(sequence: str, row: list[int]) -> Amplification:
 
 @njit(cache=True, nogil=True)
 def _sites(masks, first, last, primer, limit, positions, mismatches):  # type: ignore[no-untyped-def]
-    """Write each start in [first, last) where the primer fits with ``limit`` mismatches or fewer; return a count."""
+    """Write each start in [first, last) where the primer fits with at most ``limit`` mismatches; return a count."""
     size = primer.size
     count = 0
     for position in range(first, last - size + 1):

@@ -117,8 +117,8 @@ def download(url: str, part: Path, *, attempts: int = _ATTEMPTS) -> None:
         logger.warning("%s broke off after %d bytes, trying again", url, part.stat().st_size if part.exists() else 0)
     have = part.stat().st_size if part.exists() else 0
     message = (
-        f"{url}: the download broke off {attempts} times ({problem or 'connection closed early'}); {have} bytes are kept "
-        f"in {part.name} and the same command continues there. Without a network use --from FOLDER"
+        f"{url}: the download broke off {attempts} times ({problem or 'connection closed early'}); {have} bytes are "
+        f"kept in {part.name} and the same command continues there. Without a network use --from FOLDER"
     )
     raise DataError(message) from problem
 
