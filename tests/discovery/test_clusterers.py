@@ -8,6 +8,7 @@ from abyssal.config.models import ClusterConfig
 from abyssal.discovery.clusterers import (
     NOISE,
     AverageLinkageClusterer,
+    Choice,
     Clusterer,
     ClusterItems,
     DensityClusterer,
@@ -109,8 +110,8 @@ def test_average_linkage_at_a_wide_distance_makes_one_group(families) -> None:
 
 @pytest.mark.parametrize("method", ["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch"])
 def test_every_configured_method_has_a_clusterer_with_its_settings(method: str) -> None:
-    settings = ClusterConfig(method=method, distance=0.31, identity=0.93, min_cluster_size=3, neighbours=7)
-    made = make_clusterer(settings, seed=5)
+    settings = ClusterConfig(method=method, identity=0.93, neighbours=7)
+    made = make_clusterer(settings, Choice(0.31, 3), seed=5)
     expected = {
         "umap-hdbscan": ManifoldDensityClusterer(3, 0.31, 7, settings.dimensions, 5),
         "hdbscan": DensityClusterer(3, 0.31),

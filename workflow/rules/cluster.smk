@@ -33,6 +33,7 @@ rule cluster:
         map="results/{study}/{marker}/cluster/map.tsv",
         verdicts="results/{study}/{marker}/cluster/verdicts.tsv",
         changes="results/{study}/{marker}/cluster/changes.tsv",
+        selection="results/{study}/{marker}/cluster/selection.json",
     log:
         "logs/{study}/{marker}/cluster.log",
     benchmark:

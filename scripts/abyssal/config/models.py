@@ -158,12 +158,17 @@ class ClusterConfig(Section):
         "umap-hdbscan", description="How ASVs beyond the gate are grouped."
     )
     gate_quantile: Share = Field(
-        0.95,
-        description="ASVs further from the reference than this quantile of known-species distances are clustered.",
+        0.5,
+        description="ASVs are grouped when they are further from the reference than this share of its own amplicons "
+        "are from their nearest neighbour.",
     )
-    min_cluster_size: Annotated[int, Field(ge=2)] = Field(2, description="Fewest ASVs of a density cluster.")
-    distance: Annotated[float, Field(gt=0.0, le=2.0)] = Field(
-        0.25, description="Cosine distance between vectors at which average linkage and k-means split; no density group is looser."
+    min_cluster_size: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Fewest ASVs of a density cluster; null chooses on taxa of the reference treated as unknown."
+    )
+    distance: Annotated[float, Field(gt=0.0, le=2.0)] | None = Field(
+        None,
+        description="Cosine distance between vectors at which average linkage and k-means split, and beyond which no "
+        "density group is looser; null chooses on taxa of the reference treated as unknown.",
     )
     identity: Annotated[float, Field(ge=0.5, le=1.0)] = Field(
         0.90, description="Alignment identity at which vsearch groups (share)."

@@ -89,20 +89,23 @@ class DensityClusterer(Clusterer):
     min_cluster_size: int = 2
     distance: float = 0.25
 
+    def points(self, items: ClusterItems) -> NDArray[np.float32]:
+        """Return the points whose density counts; expects items sorted by sequence."""
+        return items.vectors
+
     def _group(self, items: ClusterItems) -> Labels:
-        return split_loose_groups(items, density_labels(items.vectors, self.min_cluster_size), self)
+        labels = density_labels(self.points(items), self.min_cluster_size)
+        return split_loose_groups(items, labels, distance=self.distance, smallest=self.min_cluster_size)
 
 
 @dataclass(frozen=True)
-class ManifoldDensityClusterer(Clusterer):
+class ManifoldDensityClusterer(DensityClusterer):
     """UMAP to a few dimensions, then HDBSCAN there; loose groups are split as by ``DensityClusterer``.
 
     UMAP starts from the spectrum of a graph and needs more items than dimensions and neighbours; with fewer than
     ``smallest`` items HDBSCAN runs on the vectors themselves. McInnes, Healy & Melville 2018, arXiv:1802.03426.
     """
 
-    min_cluster_size: int = 2
-    distance: float = 0.25
     neighbours: int = 10
     dimensions: int = 8
     seed: int = 1
@@ -112,11 +115,11 @@ class ManifoldDensityClusterer(Clusterer):
         """Fewest items that are embedded."""
         return max(2 * self.neighbours, 2 * self.dimensions, 16)
 
-    def _group(self, items: ClusterItems) -> Labels:
-        points = items.vectors
-        if len(items) >= self.smallest:
-            points = umap_points(points, dimensions=self.dimensions, neighbours=self.neighbours, seed=self.seed)
-        return split_loose_groups(items, density_labels(points, self.min_cluster_size), self)
+    def points(self, items: ClusterItems) -> NDArray[np.float32]:
+        """Return the items' places in the space that UMAP makes, or their vectors when they are few."""
+        if len(items) < self.smallest:
+            return items.vectors
+        return umap_points(items.vectors, dimensions=self.dimensions, neighbours=self.neighbours, seed=self.seed)
 
 
 @dataclass(frozen=True)
@@ -207,17 +210,15 @@ def density_labels(points: NDArray[np.float32], min_cluster_size: int) -> Labels
     return np.asarray(fitted.labels_, dtype=np.int64)
 
 
-def split_loose_groups(
-    items: ClusterItems, labels: Labels, limits: DensityClusterer | ManifoldDensityClusterer
-) -> Labels:
-    """Split every group by average linkage at the limit's distance; parts below its smallest size become noise."""
+def split_loose_groups(items: ClusterItems, labels: Labels, *, distance: float, smallest: int) -> Labels:
+    """Split every group by average linkage at a distance; parts with fewer than ``smallest`` items become noise."""
     result = np.full(len(items), NOISE, dtype=np.int64)
     used = 0
     for label in range(int(labels.max(initial=NOISE)) + 1):
         members = np.flatnonzero(labels == label)
-        parts = AverageLinkageClusterer(limits.distance).partition(items.take(members))
+        parts = AverageLinkageClusterer(distance).partition(items.take(members))
         sizes = np.bincount(parts)
-        kept = sizes[parts] >= limits.min_cluster_size
+        kept = sizes[parts] >= smallest
         result[members[kept]] = parts[kept] + used
         used += sizes.size
     return result
@@ -255,16 +256,23 @@ def _umap_module() -> Any:
     return umap
 
 
-def make_clusterer(settings: ClusterConfig, *, seed: int, log: Path | None = None) -> Clusterer:
-    """Return the clusterer that the configuration names."""
+@dataclass(frozen=True)
+class Choice:
+    """The two values that decide how fine groups are; see ``ClusterConfig`` for what they mean to each method."""
+
+    distance: float = 0.25
+    min_cluster_size: int = 2
+
+
+def make_clusterer(settings: ClusterConfig, choice: Choice, *, seed: int, log: Path | None = None) -> Clusterer:
+    """Return the clusterer that the configuration names, as fine as ``choice`` says."""
+    size, distance = choice.min_cluster_size, choice.distance
     if settings.method == "umap-hdbscan":
-        return ManifoldDensityClusterer(
-            settings.min_cluster_size, settings.distance, settings.neighbours, settings.dimensions, seed
-        )
+        return ManifoldDensityClusterer(size, distance, settings.neighbours, settings.dimensions, seed)
     if settings.method == "hdbscan":
-        return DensityClusterer(settings.min_cluster_size, settings.distance)
+        return DensityClusterer(size, distance)
     if settings.method == "kmeans":
-        return KMeansClusterer(settings.distance)
+        return KMeansClusterer(distance)
     if settings.method == "average-linkage":
-        return AverageLinkageClusterer(settings.distance)
+        return AverageLinkageClusterer(distance)
     return VsearchClusterer(settings.identity, log)

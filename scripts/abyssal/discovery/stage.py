@@ -24,6 +24,7 @@ from abyssal.discovery.matching import Change, match_previous
 from abyssal.discovery.nearest import lineage_text
 from abyssal.discovery.records import PutativeTaxon, StoredTaxon
 from abyssal.discovery.satellites import find_parents
+from abyssal.discovery.selection import Selection, select
 from abyssal.discovery.stability import group_stability, singletons_for_noise
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Discovery:
     changes: list[Change]
     points: list[MapPoint]
     coordinates: NDArray[np.float64]
+    selection: Selection
 
 
 def discover(
@@ -67,7 +69,9 @@ def discover(
     parents = find_parents(study.sequences, study.reads)
     decision = _gate(study, named, seed=seed, length_window=length_window)
     verdicts = _verdicts(study, decision, parents, gated=named is not None)
-    clusterer = make_clusterer(settings, seed=seed, log=log)
+    grouped = int((decision.beyond & (parents == np.arange(len(study)))).sum())
+    selection = select(settings, named, expected=grouped, seed=seed)
+    clusterer = make_clusterer(settings, selection.choice, seed=seed, log=log)
     groups, stability = _groups(study, decision, parents, clusterer, settings.resamples, seed=seed)
     reads = dict(zip(study.ids, study.reads.tolist(), strict=True))
     members = [[study.ids[i] for i in group.members(study)] for group in groups]
@@ -75,7 +79,7 @@ def discover(
     taxa = describe_groups(study, groups, ids, stability, named, seed=seed)
     points, vectors = _map_points(study, named, taxa, verdicts, seed=seed)
     logger.info("%d ASVs, %d beyond the gate, %d putative taxa", len(study), int(decision.beyond.sum()), len(taxa))
-    return Discovery(taxa, verdicts, changes, points, lay_out(vectors, seed=seed))
+    return Discovery(taxa, verdicts, changes, points, lay_out(vectors, seed=seed), selection)
 
 
 def _gate(

@@ -12,13 +12,14 @@ from abyssal.discovery.records import StoredTaxon, read_members, write_records
 from abyssal.discovery.stage import Discovery, discover
 from abyssal.encoder.vectors import read_vectors
 from abyssal.errors import DataError
-from abyssal.files import open_atomic, read_json
+from abyssal.files import open_atomic, read_json, write_json
 from abyssal.reads.table import read_table
 from abyssal.references.model import read_reference
 from abyssal.sequences.records import read_records
 
 OUTPUTS = (
-    "putative_taxa.tsv", "members.tsv", "exemplars.fasta", "map.tsv", "verdicts.tsv", "changes.tsv"
+    "putative_taxa.tsv", "members.tsv", "exemplars.fasta", "map.tsv", "verdicts.tsv", "changes.tsv",
+    "selection.json",
 )  # fmt: skip
 
 
@@ -64,6 +65,7 @@ def cluster_files(
     write_map(target / "map.tsv", found.points, found.coordinates)
     _write_verdicts(target / "verdicts.tsv", found)
     _write_changes(target / "changes.tsv", found)
+    write_json(target / "selection.json", found.selection.values(settings))
     return found
 
 
