@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.references_made import write_text
-
 from abyssal.errors import AbyssalError, ReferenceFormatError, UsageError
 from abyssal.references.formats import FORMATS, open_reference, recognise
 from abyssal.references.formats.headers import lettered_names
+from hypothesis import given
+from hypothesis import strategies as st
+from support.references_made import write_text
 
 A = "ACGTACGTTGCATGCATTGCAACGTTAGC"
 B = "TTGCATGCAACCGGTTAACCGGATATCGA"
@@ -200,7 +199,9 @@ def test_a_truncated_gzip_is_an_error_that_names_the_file(case: Case, tmp_path: 
 
 
 def test_silva_taxmap_puts_every_level_at_its_rank(tmp_path: Path) -> None:
-    source = write_text(tmp_path / "s.fasta", fasta("XX000001.1.1800 Eukaryota;Obazoa;Chordata;Madeidae;Madeum exemplare"))
+    source = write_text(
+        tmp_path / "s.fasta", fasta("XX000001.1.1800 Eukaryota;Obazoa;Chordata;Madeidae;Madeum exemplare")
+    )
     table = write_text(
         tmp_path / "tax.txt",
         "Eukaryota;\t4\tdomain\t\t138\nEukaryota;Obazoa;\t5\tmajor_clade\t\t138\n"
