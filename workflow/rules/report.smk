@@ -33,6 +33,7 @@ rule report:
         exemplars="results/{study}/{marker}/cluster/exemplars.fasta",
         map="results/{study}/{marker}/cluster/map.tsv",
         verdicts="results/{study}/{marker}/cluster/verdicts.tsv",
+        selection="results/{study}/{marker}/cluster/selection.json",
         metrics="results/{study}/{marker}/evaluate/metrics.json",
     output:
         report="results/{study}/{marker}/report.html",

@@ -79,7 +79,25 @@ def _words(results: StudyResults) -> list[str]:
         f"{plural(reads, 'read')} ({percent(reads, total)} of all). An id stays the same when the study is run again "
         "or grows; what a record says about rank and relatives is a guide, not a name."
     )
+    words.append(_fineness(results))
     return words
+
+
+def _fineness(results: StudyResults) -> str:
+    """Say how the method's two values came about."""
+    found = results.selection
+    choice, scores = found["choice"], found["candidates"]
+    text = (
+        f"Grouped by {found['method']} with cosine distance {choice['distance']:g} and at least "
+        f"{choice['min_cluster_size']} ASVs a dense group ({found['reason']})."
+    )
+    if scores:
+        text += (
+            f" On {count(found['taxa'])} taxa of rank {found['rank']} that the reference knows but that were treated "
+            f"as unknown, these values reach an adjusted Rand index of {scores[0]['adjusted_rand']:.2f}, the worst "
+            f"candidate {scores[-1]['adjusted_rand']:.2f}."
+        )
+    return text
 
 
 def _record_table(results: StudyResults) -> Table:

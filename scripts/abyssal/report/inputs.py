@@ -31,6 +31,7 @@ class ReportFiles:
     exemplars: Path
     map: Path
     verdicts: Path
+    selection: Path
     metrics: Path | None = None
     reference_report: Path | None = None
     truth: Path | None = None
@@ -70,6 +71,7 @@ class StudyResults:
     points: Sequence[Row]
     verdicts: Sequence[Row]
     exemplars: Mapping[str, str]
+    selection: Mapping[str, Any]
     metrics: Mapping[str, Any] | None
     reference_report: Mapping[str, Any] | None
     truth: Path | None
@@ -101,6 +103,7 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         points=read_rows(files.map),
         verdicts=read_rows(files.verdicts),
         exemplars=_sequences(files.exemplars),
+        selection=read_json(files.selection),
         metrics=read_json(files.metrics) if files.metrics else None,
         reference_report=read_json(files.reference_report) if files.reference_report else None,
         truth=files.truth,
