@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -359,6 +360,13 @@ def test_what_an_interrupted_upload_left_is_invisible_and_cleaned(
 def test_a_missing_setting_of_the_store_is_named(environment: dict[str, str], problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         open_registry("s3://bucket/prefix", environment=environment)
+
+
+def test_a_machine_without_the_s3_client_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "abyssal.bundle.registry.s3", raising=False)
+    monkeypatch.setitem(sys.modules, "minio", None)
+    with pytest.raises(UsageError, match="install minio"):
+        open_registry("s3://bucket/prefix", environment={})
 
 
 @pytest.mark.s3
