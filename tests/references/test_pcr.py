@@ -19,7 +19,7 @@ def template(rng: np.random.Generator, length: int = 150) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("minus", [False, True])
-def test_the_insert_comes_out_in_primer_orientation(minus: bool) -> None:
+def test_the_insert_comes_out_in_primer_orientation(*, minus: bool) -> None:
     sequence, insert = template(np.random.default_rng(1))
     given_sequence = reverse_complement(sequence) if minus else sequence
     (found,) = amplify([given_sequence], MARKER, max_mismatches=2)
@@ -55,7 +55,7 @@ def test_the_length_window(length: int, site: Site) -> None:
 
 
 @pytest.mark.parametrize("minus", [False, True])
-def test_a_single_site_tells_where_the_amplicon_begins_or_ends(minus: bool) -> None:
+def test_a_single_site_tells_where_the_amplicon_begins_or_ends(*, minus: bool) -> None:
     rng = np.random.default_rng(5)
     insert = random_dna(rng, 150)
     only_forward = random_dna(rng, 40) + FORWARD_SITE + insert
@@ -72,8 +72,8 @@ def test_nothing_and_the_empty_sequence() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.booleans())
-def test_any_concrete_form_of_a_degenerate_primer_is_found(seed: int, minus: bool) -> None:
+@given(seed=st.integers(0, 2**32 - 1), minus=st.booleans())
+def test_any_concrete_form_of_a_degenerate_primer_is_found(seed: int, *, minus: bool) -> None:
     rng = np.random.default_rng(seed)
     primers = ("CCAGCASCYGCGGTAATTCC", "ACTTTCGTTCTTGATYRATGA")
     marker = ResolvedMarker("V4", *primers, 100, 200)

@@ -17,13 +17,15 @@ PR2 = "18s-reference/pr2_4.7.2_x_silva93_18S"
 # File, lineages, marker, trim, fewest amplicons and smallest share of records kept; the figures were measured once.
 REFERENCES = {
     "12S fish": ("12s-reference/12S.fasta.gz", None, "12S-MiFish-U", True, 2500, 0.95),
-    "12S mitogenomes": ("coi-reference/fish_mitogenome_coi_12s.tsv.gz#s12_full", None, "12S-MiFish-U", True, 2100, 0.99),
+    "12S mitogenomes": ("coi-reference/fish_mitogenome_coi_12s.tsv.gz#s12_full", None, "12S-MiFish-U", True, 2100,
+                        0.99),
     "COI fish": ("coi-reference/fish_mitogenome_coi_12s.tsv.gz#coi_658", None, "COI-Leray", True, 2100, 0.99),
     "COI annelids": ("coi-reference/annelida_coi.tsv.gz", None, "COI-Leray", True, 3000, 0.60),
     "COI beetles": ("coi-beetle-reads/references_CCCPbarcodes.fasta", "coi-beetle-reads/taxonomy_CCCPbarcodes.csv",
                     "COI-Bf3-FolDegenRev", True, 160, 0.70),
     "16S V4": ("16s-reference/gg_13_8_97_species_named.fasta.gz", None, "16S-V4", True, 5300, 0.99),
-    "16S tax-credit": ("tax-credit/B1-REF-iter0/reference.fasta.gz", "tax-credit/B1-REF-iter0/reference_taxonomy.tsv.gz",
+    "16S tax-credit": ("tax-credit/B1-REF-iter0/reference.fasta.gz",
+                       "tax-credit/B1-REF-iter0/reference_taxonomy.tsv.gz",
                        "16S-V4", False, 12800, 0.99),
     "18S V4 cut-outs": (f"{PR2}.V4_TAReuk.fasta.gz", None, "18S-V4-TAReuk", False, 19600, 0.99),
     "18S V9 cut-outs": (f"{PR2}.V9_1389F1510R.fasta.gz", None, "18S-V9-1389F-1510R", False, 4000, 0.99),
@@ -39,7 +41,7 @@ def built(
 
 @pytest.mark.parametrize(("fasta", "table", "marker", "trim", "amplicons", "kept"), REFERENCES.values(), ids=REFERENCES)
 def test_builds_with_one_call(
-    shared_data: Path, fasta: str, table: str | None, marker: str, trim: bool, amplicons: int, kept: float
+    shared_data: Path, fasta: str, table: str | None, marker: str, *, trim: bool, amplicons: int, kept: float
 ) -> None:
     reference, report = built(shared_data, fasta, table, marker, trim=trim)
     assert len(reference) >= amplicons

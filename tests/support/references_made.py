@@ -1,4 +1,4 @@
-"""Made-up references: sequences with known primer sites and lineages, and headers as the public databases write them."""
+"""Made-up references: sequences with known primer sites and lineages."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ def _sites(masks, first, last, primer, limit, positions, mismatches):  # type: i
 
 @njit(cache=True, nogil=True)
 def _pair(lefts, left_wrong, left_count, left_size, rights, right_wrong, right_count, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
-    """Return (status, insert start, insert end, mismatches) of the best pair; status 0 pair, 4 short, 5 long, 1 none."""
+    """Return (status, insert start, end, mismatches) of the best pair; status 0 pair, 1 none, 4 short, 5 long."""
     best_wrong = 1 << 30
     best_start, best_end = -1, -1
     outside, outside_start, outside_end = 1, -1, -1
