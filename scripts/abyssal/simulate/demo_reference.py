@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from abyssal.errors import DataError
-from abyssal.sequences.alphabet import IUPAC_BASES, normalise, reverse_complement
+from abyssal.references.pcr import letter_masks
+from abyssal.sequences.alphabet import normalise, reverse_complement
 from abyssal.simulate.ncbi_taxonomy import NcbiTaxonomy
 from abyssal.splits import genus_part, species_part
 from abyssal.tools import run_tool
@@ -184,20 +185,15 @@ def _cut(sequence: str, lengths: range, mismatches: int, *, reverse_primer: str 
     return amplicon if amplicon and not set(amplicon) - set("ACGT") else None
 
 
-_BITS = np.zeros(256, dtype=np.uint8)
-for _letter, _bases in IUPAC_BASES.items():
-    _BITS[ord(_letter)] = sum(1 << "ACGT".index(base) for base in _bases)
-
-
 def _find(sequence: str, primer: str, mismatches: int) -> int | None:
     """Return the start of the best site (fewest mismatches, then leftmost) within the limit."""
     sites = len(sequence) - len(primer) + 1
     if sites < 1:
         return None
-    bits = _BITS[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
+    bits, wanted = letter_masks(sequence), letter_masks(primer)
     wrong = np.zeros(sites, dtype=np.int16)
-    for offset, letter in enumerate(primer):
-        wrong += (bits[offset : offset + sites] & ~_BITS[ord(letter)]) != 0
+    for offset, letter in enumerate(wanted):
+        wrong += (bits[offset : offset + sites] & ~letter) != 0
     best = int(wrong.argmin())
     return best if wrong[best] <= mismatches else None
 

@@ -260,7 +260,7 @@ def load_quality_model(source: Path) -> QualityModel:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except SafetensorError as error:
-        message = f"{source}: not a quality model ({error}); make one with abyssal simulate --fit-qualities"
+        message = f"{source}: not a quality model ({error}); make one with abyssal fit-qualities"
         raise DataError(message) from error
     if (metadata.get("format"), metadata.get("format_version")) != (FORMAT, FORMAT_VERSION):
         found = f"{metadata.get('format')} {metadata.get('format_version')}"
