@@ -34,6 +34,11 @@ class Calls:
         """Number of calls in progress."""
         return self._active
 
+    @property
+    def draining(self) -> bool:
+        """Whether new calls are refused."""
+        return self._draining
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Count one call.

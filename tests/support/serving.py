@@ -133,28 +133,63 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(model: LoadedModel | Path, **settings: object) -> Iterator[RunningServer]:
-    """Run a service for a model or a bundle's directory; drained at the end."""
-    path = model if isinstance(model, Path) else Path("unused")
-    values = {"model_path": str(path), "port": 0, "drain_seconds": 5.0, **settings}
+def event_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run an event loop in its own thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="service", daemon=True)
     thread.start()
-
-    async def build() -> InferenceServer:
-        chosen = ServerSettings.model_validate(values)
-        server = InferenceServer(chosen) if isinstance(model, Path) else InferenceServer(chosen, loader=lambda _: model)
-        await server.start()
-        return server
-
     try:
-        server = asyncio.run_coroutine_threadsafe(build(), loop).result(60)
-        running = RunningServer(server, loop)
-        try:
-            yield running
-        finally:
-            running.drain()
+        yield loop
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def _settings(model_path: Path, settings: dict[str, object]) -> ServerSettings:
+    values = {"model_path": str(model_path), "port": 0, "drain_seconds": 5.0, **settings}
+    return ServerSettings.model_validate(values)
+
+
+@contextmanager
+def running_server(model: LoadedModel | Path, **settings: object) -> Iterator[RunningServer]:
+    """Run a service for a model or a bundle's directory; drained at the end."""
+
+    async def build() -> InferenceServer:
+        if isinstance(model, Path):
+            server = InferenceServer(_settings(model, settings))
+        else:
+            server = InferenceServer(_settings(Path("unused"), settings), loader=lambda _: model)
+        await server.start()
+        return server
+
+    with event_loop() as loop:
+        running = RunningServer(asyncio.run_coroutine_threadsafe(build(), loop).result(120), loop)
+        try:
+            yield running
+        finally:
+            running.drain()
+
+
+@contextmanager
+def server_that_loads(model: LoadedModel, finish: threading.Event) -> Iterator[str]:
+    """Run a service whose model is there only after ``finish``; yields HOST:PORT while it loads."""
+
+    def load(_: Path) -> LoadedModel:
+        finish.wait(30)
+        return model
+
+    async def build() -> InferenceServer:
+        return InferenceServer(_settings(Path("unused"), {}), loader=load)
+
+    with event_loop() as loop:
+        server = asyncio.run_coroutine_threadsafe(build(), loop).result(30)
+        starting = asyncio.run_coroutine_threadsafe(server.start(), loop)
+        running = RunningServer(server, loop)
+        running.wait_until(lambda listening: listening.port > 0)
+        try:
+            yield running.target
+        finally:
+            finish.set()
+            starting.result(30)
+            running.drain()

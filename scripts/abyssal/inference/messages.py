@@ -99,6 +99,8 @@ def to_classifications(message: Answers, table: NumberedTaxa) -> Classifications
 
 def _decode(message: Answers, table: NumberedTaxa) -> Classifications:
     reads, ranks = message.reads, len(table.ranks)
+    # First of all, so that a wrong number of reads allocates nothing.
+    _check_length(len(message.confidences), reads * ranks)
     strings = ("", *message.strings)
     alternatives: list[tuple[str, ...]] = [()] * reads
     for entry in message.alternatives:
@@ -152,7 +154,7 @@ def _ranks_column(values: Sequence[int], reads: int) -> NDArray[np.int16]:
     return (_column(values, reads, 0, np.int64) - 1).astype(np.int16)
 
 
-def _check_length(found: int, reads: int) -> None:
-    if found != reads:
-        message = f"a column of {found} values for {reads} reads"
+def _check_length(found: int, expected: int) -> None:
+    if found != expected:
+        message = f"a column of {found} values, expected {expected}"
         raise ValueError(message)

@@ -61,7 +61,7 @@ def parse_records(stream: Path | BinaryIO, name: str) -> Iterator[SequenceRecord
         message = f"{name}: neither FASTA nor FASTQ; expected the first character to be > (FASTA) or @ (FASTQ)"
         raise SequenceFormatError(message) from error
     except dnaio.exceptions.FileFormatError as error:
-        message = f"{name}: not a well-formed FASTA or FASTQ file: {error}"
+        message = f"{name}: not a well-formed FASTA or FASTQ file: {' '.join(str(error).split())}"
         raise SequenceFormatError(message) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = f"{name}: the gzipped file is damaged or cut short ({error}); copy or download it again"

@@ -53,12 +53,12 @@ class SequenceOutput(BaseModel):
     taxon: str = Field(description="Accepted lineage joined by '; ', or 'Unassigned'.")
     confidence: float = Field(description="Confidence of the accepted rank, 0 when there is none.")
     lineage: list[RankOutput] = Field(description="Best label of every rank that has one, accepted or not.")
-    novel_at: str | None = Field(description="Highest rank judged absent from the reference.")
+    novel_at: str | None = Field(default=None, description="Highest rank judged absent from the reference.")
     alternatives: list[str] = Field(description="Taxa with the same amplicon.")
-    putative_taxon: str | None
-    nearest: NearestOutput | None
+    putative_taxon: str | None = None
+    nearest: NearestOutput | None = None
     source: str = Field(examples=["model"])
-    error: ErrorOutput | None
+    error: ErrorOutput | None = None
 
 
 class ClassifyOutput(BaseModel):

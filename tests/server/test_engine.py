@@ -1,0 +1,189 @@
+"""What the engine computes next, what it refuses, what it drops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import pytest
+from abyssal.config.models import NoveltyConfig
+from abyssal.taxonomy.classifications import tsv_rows
+from abyssal_server.engine import Engine, LetterBudget, Question
+from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
+from abyssal_server.settings import ServerSettings
+from support.serving import PacedClassifier, paced_model
+
+Result = TypeVar("Result")
+READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}{'A' * (i % 13)}" for i in range(64)]
+
+
+def with_engine(
+    classifier: PacedClassifier, test: Callable[[Engine, Question], Awaitable[Result]], **settings: object
+) -> Result:
+    """Run a test in an event loop beside a started engine."""
+
+    async def run() -> Result:
+        engine = Engine(ServerSettings.model_validate({"model_path": "unused", **settings}))
+        engine.start()
+        try:
+            return await test(engine, paced_model(classifier).question(None))
+        finally:
+            classifier.go.set()
+            await engine.stop()
+
+    return asyncio.run(asyncio.wait_for(run(), 30))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a condition; fails the test after ten seconds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.005)
+
+
+def test_chunks_of_one_window_share_their_reads(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        first = engine.submit_now(question, READS + READS, deadline=None)
+        second = engine.submit_now(question, READS[::-1], deadline=None)
+        answers = [(await future).answers for future in (first, second)]
+        for reads, answer in zip((READS + READS, READS[::-1]), answers, strict=True):
+            assert tsv_rows(reads, answer) == tsv_rows(reads, PacedClassifier().classify(reads))
+
+    with_engine(classifier, test)
+    assert sorted(read for call in classifier.calls for read in call) == sorted(set(READS))
+    assert [len(read) for call in classifier.calls for read in call] == sorted(map(len, set(READS)))
+
+
+def test_novelty_mixes_are_kept_apart(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        mix = NoveltyConfig(species=0.5, genus=0.0, family=0.0)
+        other = Question(question.model_digest, mix, question.classifier)
+        plain = engine.submit_now(question, READS, deadline=None)
+        mixed = engine.submit_now(other, READS, deadline=None)
+        assert (await mixed).answers.confidence.tolist() == ((await plain).answers.confidence * 0.5).tolist()
+
+    with_engine(classifier, test)
+
+
+def test_lanes_take_turns(classifier: PacedClassifier) -> None:
+    order: list[str] = []
+
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.go.clear()
+        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        await until(lambda: bool(classifier.calls))
+        lane: deque[object] = deque()
+        many = [await engine.submit(lane, question, [read], deadline=None) for read in READS[1:5]]  # type: ignore[arg-type]
+        one = engine.submit_now(question, [READS[6]], deadline=None)
+        for name, future in [*((f"stream {i}", future) for i, future in enumerate(many)), ("unary", one)]:
+            future.add_done_callback(lambda _, name=name: order.append(name))  # type: ignore[misc]
+        classifier.go.set()
+        await asyncio.gather(blocker, *many, one)
+
+    with_engine(classifier, test, window_reads=1)
+    assert order.index("unary") <= 1
+
+
+def test_no_room_refuses_with_a_time_to_come_back(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.go.clear()
+        read = "A" * 40_000
+        waiting = engine.submit_now(question, [read], deadline=None)
+        with pytest.raises(Overloaded) as refused:
+            engine.submit_now(question, [read], deadline=None)
+        assert 0.0 < refused.value.retry_after <= 30.0
+        classifier.go.set()
+        await waiting
+        await asyncio.sleep(0)
+        assert engine.budget.used == 0
+        await engine.submit_now(question, [read], deadline=None)
+
+    with_engine(classifier, test, message_bytes=65536, queued_letters=65536)
+
+
+def test_cancelled_chunk_is_not_computed_and_gives_its_room_back(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.go.clear()
+        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        await until(lambda: bool(classifier.calls))
+        dropped = engine.submit_now(question, READS[1:3], deadline=None)
+        shared = engine.submit_now(question, READS[2:4], deadline=None)
+        dropped.cancel()
+        classifier.go.set()
+        await asyncio.gather(blocker, shared)
+        assert engine.budget.used == 0
+
+    with_engine(classifier, test)
+    assert READS[1] not in {read for call in classifier.calls for read in call}
+
+
+def test_passed_deadline_is_not_computed(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.go.clear()
+        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        await until(lambda: bool(classifier.calls))
+        late = engine.submit_now(question, READS[1:2], deadline=time.monotonic() + 0.01)
+        await asyncio.sleep(0.05)
+        classifier.go.set()
+        await blocker
+        with pytest.raises(DeadlinePassed):
+            await late
+
+    with_engine(classifier, test)
+    assert len(classifier.calls) == 1
+
+
+def test_failure_of_one_window_leaves_the_engine_running(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.failure = ArithmeticError("broken")
+        with pytest.raises(ArithmeticError):
+            await engine.submit_now(question, READS, deadline=None)
+        classifier.failure = None
+        assert len((await engine.submit_now(question, READS, deadline=None)).answers) == len(READS)
+
+    with_engine(classifier, test)
+
+
+def test_stop_refuses_what_waits(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> asyncio.Future[object]:
+        classifier.go.clear()
+        engine.submit_now(question, READS[:1], deadline=None).add_done_callback(lambda future: future.exception())
+        await until(lambda: bool(classifier.calls))
+        return engine.submit_now(question, READS[1:2], deadline=None)  # type: ignore[return-value]
+
+    waiting = with_engine(classifier, test)
+    assert isinstance(waiting.exception(), Draining)
+
+
+def test_empty_chunk_is_answered(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> int:
+        return len((await engine.submit_now(question, [], deadline=None)).answers)
+
+    assert with_engine(classifier, test) == 0
+
+
+def test_room_is_granted_in_order_of_arrival() -> None:
+    async def test() -> list[int]:
+        budget = LetterBudget(10)
+        granted: list[int] = []
+
+        async def take(number: int, letters: int) -> None:
+            await budget.take(letters)
+            granted.append(number)
+
+        assert budget.try_take(8)
+        tasks = [asyncio.create_task(take(number, letters)) for number, letters in enumerate((5, 1, 4))]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+        assert granted == []
+        budget.give(8)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert budget.used == 9
+        return granted
+
+    assert asyncio.run(test()) == [0, 2]
