@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from abyssal.errors import DataError, UsageError
 from abyssal.sequences.records import read_records
 from abyssal.simulate.quality import fit_quality_model, load_quality_model, save_quality_model, shipped_models
@@ -57,6 +58,9 @@ def test_a_model_survives_its_file(real_like: tuple[Path, Path], tmp_path: Path)
     model = fit_quality_model("made", "somewhere", [real_like])
     save_quality_model(model, tmp_path / "m.safetensors")
     again = load_quality_model(tmp_path / "m.safetensors")
+    # More than one metadata key would be stored in another order by another process.
+    with safe_open(tmp_path / "m.safetensors", framework="numpy") as stored:
+        assert len(stored.metadata()) == 1
     assert (again.name, again.source, again.ambiguous_share) == ("made", "somewhere", model.ambiguous_share)
     for name in ("phred", "bin_starts", "joint", "counts"):
         assert np.array_equal(getattr(again, name), getattr(model, name))

@@ -10,6 +10,7 @@ On disk: safetensors with how often each transition was seen; ``format_version``
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -28,6 +29,7 @@ from abyssal.sequences.records import read_records
 
 FORMAT = "abyssal-quality-model"
 FORMAT_VERSION = "1"
+_METADATA = "abyssal"
 PROFILES = Path(__file__).parent / "profiles"
 
 PHRED_OFFSET = 33
@@ -242,7 +244,8 @@ def save_quality_model(model: QualityModel, target: Path) -> None:
     }
     metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": model.name, "source": model.source}
     with atomic_path(target) as temporary:
-        save_file(tensors, temporary, metadata)
+        # One key only: safetensors writes several in an order that changes from process to process.
+        save_file(tensors, temporary, {_METADATA: json.dumps(metadata, sort_keys=True)})
 
 
 def load_quality_model(source: Path) -> QualityModel:
@@ -257,7 +260,7 @@ def load_quality_model(source: Path) -> QualityModel:
         raise UsageError(message)
     try:
         with safe_open(source, framework="numpy") as stored:
-            metadata = stored.metadata() or {}
+            metadata = json.loads((stored.metadata() or {}).get(_METADATA, "{}"))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
     except SafetensorError as error:
         message = f"{source}: not a quality model ({error}); make one with abyssal fit-qualities"
