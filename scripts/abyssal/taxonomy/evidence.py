@@ -37,7 +37,7 @@ FALLING = frozenset({"relative_distance"})
 LOCAL = 10
 """Nearest neighbours whose surroundings in the reference are looked at."""
 
-TEMPERATURE = 0.03
+TEMPERATURE = 0.02
 """Similarity by which a neighbour's vote falls to 1/e of the nearest one's."""
 
 

@@ -14,7 +14,7 @@ from abyssal.encoder.interface import Encoder
 from abyssal.encoder.strand import StrandProfile
 from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.boosting import CalibrationSet, cross_fitted, fit_calibrators
-from abyssal.taxonomy.calibration import absent_priors, stratum_priors, stratum_weights
+from abyssal.taxonomy.calibration import absent_priors, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decoys import OffTargetFloors, decoy_sequences, fit_floors
 from abyssal.taxonomy.evidence import gather
@@ -58,21 +58,19 @@ def fit_model(
     logger.info("looking up %d calibration queries", len(drawn))
     queries = _look_up(index, lists, drawn, settings.neighbours)
     priors = stratum_priors(settings.novelty, drawn.strata, len(reference.ranks))
-    weights = stratum_weights(drawn.strata, priors)
-    calibrators = fit_calibrators(queries, weights, priors, seed)
-    right, _ = cross_fitted(queries, weights, priors, seed)
+    right, _ = cross_fitted(queries, absent_priors(priors), seed)
     bounds = {f"{alpha:g}": _thresholds(queries, right, alpha) for alpha in sorted({*ALPHAS, settings.alpha})}
     return Model(
         index=index,
         local=local,
-        calibrators=calibrators,
+        calibrators=fit_calibrators(queries, seed),
         thresholds=np.array(bounds[f"{settings.alpha:g}"]),
         novelty=settings.novelty,
         drawn_strata=np.bincount(drawn.strata, minlength=len(reference.ranks) + 1),
         floors=_floors(index, local, encoder, settings.neighbours, rng),
         strand=StrandProfile.fit(reference.sequences),
         neighbours=settings.neighbours,
-        summary=_summary(queries, right, weights, settings, bounds, absent_priors(priors)),
+        summary=_summary(queries, right, priors, settings, bounds),
     )
 
 
@@ -126,9 +124,10 @@ def _floors(
 
 
 def _summary(
-    queries: CalibrationSet, right: NDArray[np.float64], weights: NDArray[np.float64], settings: TrainConfig,
-    bounds: dict[str, list[float]], priors: NDArray[np.float64],
+    queries: CalibrationSet, right: NDArray[np.float64], priors: NDArray[np.float64], settings: TrainConfig,
+    bounds: dict[str, list[float]],
 ) -> dict[str, Any]:  # fmt: skip
+    weights = _stated_weights(queries.strata, priors)
     ranks = range(queries.ranks)
     return {
         "alpha": settings.alpha,
@@ -136,10 +135,17 @@ def _summary(
         "queries": len(queries.strata),
         "absent_queries": [int((queries.absent(rank) & queries.scored(rank)).sum()) for rank in ranks],
         "present_queries": [int((~queries.absent(rank) & queries.scored(rank)).sum()) for rank in ranks],
-        "stated_absent_shares": [float(value) for value in priors],
+        "stated_absent_shares": absent_priors(priors).tolist(),
         "cross_fitted_ece": [_ece(queries, right, weights, rank) for rank in ranks],
         "calibration_names": "all reference names: the evidence is label-free, whatever the encoder was trained on",
     }
+
+
+def _stated_weights(strata: NDArray[np.int64], priors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (q,) weights under which the drawn strata have the stated shares."""
+    counts = np.bincount(strata, minlength=priors.size).astype(np.float64)
+    each: NDArray[np.float64] = np.divide(priors, counts, out=np.zeros_like(priors), where=counts > 0)[strata]
+    return each
 
 
 def _ece(queries: CalibrationSet, right: NDArray[np.float64], weights: NDArray[np.float64], rank: int) -> float | None:

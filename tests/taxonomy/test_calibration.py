@@ -1,0 +1,94 @@
+"""Calibrators as plain arrays, prior shift, and the bound on over-classification."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from abyssal.config.models import NoveltyConfig
+from abyssal.taxonomy.calibration import absent_priors, shift_prior, stratum_priors
+from abyssal.taxonomy.conformal import NEVER, risk_threshold
+from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+
+def test_plain_arrays_say_what_scikit_learn_says() -> None:
+    rng = np.random.default_rng(2)
+    evidence = rng.normal(size=(800, 6))
+    evidence[rng.random(evidence.shape) < 0.1] = np.nan
+    outcome = (np.nan_to_num(evidence[:, 0]) + rng.normal(size=800) > 0).astype(int)
+    model = HistGradientBoostingClassifier(max_iter=40, monotonic_cst=[1, 0, 0, 0, -1, 0]).fit(evidence, outcome)
+    trees = from_scikit(model)
+    stored = from_arrays(trees.arrays("a"), "a")
+    fresh = rng.normal(size=(300, 6))
+    fresh[:20, 0] = np.nan
+    assert np.abs(stored.probability(fresh) - model.predict_proba(fresh)[:, 1]).max() <= 1e-6
+
+
+def test_a_constant_says_one_thing() -> None:
+    assert constant(0.3).probability(np.zeros((2, 5))) == pytest.approx([0.3, 0.3])
+
+
+probability = st.floats(0.001, 0.999)
+
+
+@given(st.lists(probability, min_size=1), probability)
+def test_the_same_share_shifts_nothing(values: list[float], share: float) -> None:
+    assert np.array_equal(shift_prior(np.array(values), share, share), np.array(values))
+
+
+@given(probability, probability, probability)
+def test_shifting_there_and_back_is_the_identity(value: float, here: float, there: float) -> None:
+    once = shift_prior(np.array([value]), here, there)
+    assert shift_prior(once, there, here) == pytest.approx([value], abs=1e-6)
+    assert (once >= value - 1e-12).all() if there >= here else (once <= value + 1e-12).all()
+
+
+def test_a_shift_restores_calibration_under_another_mix() -> None:
+    rng = np.random.default_rng(0)
+    score = np.concatenate([rng.normal(1, 1, 200_000), rng.normal(-1, 1, 20_000)])
+    absent = np.concatenate([np.ones(200_000), np.zeros(20_000)])
+    balanced = 1.0 / (1.0 + np.exp(-2.0 * score))
+    shifted = shift_prior(balanced, 0.5, 200_000 / 220_000)
+    near = (shifted > 0.85) & (shifted < 0.95)
+    assert absent[near].mean() == pytest.approx(shifted[near].mean(), abs=0.01)
+
+
+def test_stated_shares_fill_the_strata_from_below() -> None:
+    strata = np.repeat([0, 1, 2, 3, 4, 5], [0, 1, 3, 5, 5, 5])
+    priors = stratum_priors(NoveltyConfig(species=0.2, genus=0.1, family=0.08), strata, 5)
+    assert priors == pytest.approx([0.0, 0.02, 0.06, 0.1, 0.2, 0.62])
+    assert absent_priors(priors) == pytest.approx([1e-4, 0.02, 0.08, 0.18, 0.38])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=300), st.floats(0.01, 0.5))
+def test_the_threshold_is_the_smallest_that_keeps_the_bound(values: list[float], alpha: float) -> None:
+    confidence = np.array(values)
+    threshold = risk_threshold(confidence, alpha)
+    count = confidence.size
+
+    def bound(at: float) -> float:
+        return ((confidence > at).sum() + 1) / (count + 1)
+
+    if threshold == NEVER:
+        assert 1 / (count + 1) > alpha - 1e-9
+        return
+    assert bound(threshold) <= alpha + 1e-9
+    lower = confidence[confidence < threshold]
+    if threshold > 0 and lower.size:
+        assert bound(float(lower.max())) > alpha - 1e-9
+
+
+def test_over_classification_of_new_reads_stays_within_the_bound() -> None:
+    rng = np.random.default_rng(4)
+    realised = []
+    for _ in range(400):
+        threshold = risk_threshold(rng.beta(2, 5, size=150), 0.1)
+        realised.append((rng.beta(2, 5, size=150) > threshold).mean())
+    assert np.mean(realised) <= 0.1 + 0.005
+    assert np.mean(realised) > 0.07
+
+
+def test_without_absent_queries_there_is_nothing_to_bound() -> None:
+    assert risk_threshold(np.zeros(0), 0.05) == 0.0
