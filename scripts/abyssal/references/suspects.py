@@ -66,11 +66,11 @@ class SuspectSettings:
         neighbours: nearest amplicons looked at.
     """
 
-    margin: float = 2.0
+    margin: float = 1.4
     min_similarity: float = 0.5
     min_supporters: int = 3
     min_agreement: float = 0.5
-    neighbours: int = 10
+    neighbours: int = 5
 
 
 @dataclass(frozen=True)
