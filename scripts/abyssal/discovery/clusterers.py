@@ -260,7 +260,7 @@ def _umap_module() -> Any:
 class Choice:
     """The two values that decide how fine groups are; see ``ClusterConfig`` for what they mean to each method."""
 
-    distance: float = 0.25
+    distance: float = 0.15
     min_cluster_size: int = 2
 
 

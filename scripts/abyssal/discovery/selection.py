@@ -32,7 +32,7 @@ from abyssal.splits import species_part
 
 logger = logging.getLogger(__name__)
 
-DISTANCES = (0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 2.0)
+DISTANCES = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 2.0)
 """Candidates; at 2.0 no group is split, which only density methods can use."""
 
 SIZES = (2, 3, 5)
