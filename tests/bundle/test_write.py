@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from abyssal.bundle.card import flatten_numbers
+from abyssal.bundle.card import flatten_numbers, operating_points
 from abyssal.bundle.golden import read_golden, select_golden_queries, self_test
 from abyssal.bundle.manifest import FORMAT_VERSION, Marker
 from abyssal.bundle.read import open_bundle
@@ -135,6 +135,15 @@ def test_the_card_states_facts_of_the_files(bundle: Path) -> None:
     assert "| genus.recall | 0.5 |" in card
     assert "CCAGCASCYGCGGTAATTCC" in card
     assert f"| reference.fasta.gz | `{'2' * 64}` |" in card
+
+
+def test_operating_points_are_listed_by_rank_and_method() -> None:
+    figures = {"recall": 0.5, "precision": 0.9, "over_classified": 0.05, "coverage": 0.4}
+    metrics = {"methods": {m: {"ranks": {"genus": {"operating_point": figures}}} for m in ("sintax", "abyssal")}}
+    assert operating_points(metrics, ("family", "genus")) == [
+        ("genus", "abyssal", figures), ("genus", "sintax", figures)
+    ]  # fmt: skip
+    assert operating_points({"genus": {"recall": 1}}, ("genus",)) == []
 
 
 def test_numbers_are_flattened_by_path() -> None:

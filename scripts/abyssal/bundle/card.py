@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 if TYPE_CHECKING:
     from abyssal.bundle.write import BundleIdentity
 
-_MOST_METRICS = 80
+_MOST_METRICS = 40
+_FIGURES = ("recall", "precision", "over_classified", "coverage")
 
 
 def render_card(identity: BundleIdentity, directory: Path, metrics: Mapping[str, Any]) -> str:
@@ -36,9 +38,24 @@ def render_card(identity: BundleIdentity, directory: Path, metrics: Mapping[str,
         taxa=_taxa_per_rank(directory / "taxonomy.tsv", identity.ranks),
         putative_taxa=_count_rows(directory / "putative_taxa.tsv"),
         golden=_count_rows(directory / "golden.tsv"),
+        points=operating_points(metrics, identity.ranks),
+        baseline_wins=len(metrics.get("baseline_wins") or ()),
         metrics=numbers[:_MOST_METRICS],
         metrics_left_out=max(0, len(numbers) - _MOST_METRICS),
     )
+
+
+def operating_points(metrics: Mapping[str, Any], ranks: Sequence[str]) -> list[tuple[str, str, dict[str, float]]]:
+    """Return (rank, method, figures) at the method's own threshold; empty for metrics of another shape."""
+    points = []
+    methods = metrics.get("methods")
+    if isinstance(methods, Mapping):
+        for rank, method in itertools.product(ranks, sorted(methods)):
+            at_rank = methods[method].get("ranks", {}).get(rank, {})
+            point = at_rank.get("operating_point") or {}
+            if all(isinstance(point.get(figure), (int, float)) for figure in _FIGURES):
+                points.append((rank, method, {figure: float(point[figure]) for figure in _FIGURES}))
+    return points
 
 
 def flatten_numbers(values: Any, prefix: str = "") -> list[tuple[str, float]]:

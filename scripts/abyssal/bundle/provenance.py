@@ -37,7 +37,6 @@ _LIBRARIES = (
     "cutadapt", "dnaio", "edlib",
 )  # fmt: skip
 _PROGRAMS = {"vsearch": "--version"}
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
 def study_config(config: AbyssalConfig, marker: str) -> dict[str, Any]:
@@ -83,7 +82,8 @@ def tool_versions() -> dict[str, str]:
         except ToolError:
             continue
         done = subprocess.run([program, option], check=True, capture_output=True, text=True)
-        found = _VERSION.search(done.stdout + done.stderr)
+        # After the program's own name: the text holds other numbers, such as the DOI of its paper.
+        found = re.search(rf"\b{re.escape(name)}\s+v?(\d+(?:\.\d+)+)", done.stdout + done.stderr)
         versions[name] = found.group(1) if found else "unknown"
     return versions
 
