@@ -153,6 +153,22 @@ def _fewest(positions, mismatches, count):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _note_single(result, minus, left_size, positions, mismatches, count, is_left, best):  # type: ignore[no-untyped-def]
+    """Write the best of these sites into ``result`` if it has fewer mismatches than ``best``; return the fewer."""
+    if count == 0:
+        return best
+    position, wrong = _fewest(positions, mismatches, count)
+    if wrong >= best:
+        return best
+    # The left site is the forward primer's on the plus strand, the reverse primer's on the minus.
+    result[0] = 2 if is_left != minus else 3
+    result[1] = minus
+    result[2] = position + left_size if is_left else -1
+    result[3] = -1 if is_left else position
+    return wrong
+
+
+@njit(cache=True, nogil=True)
 def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return an (n, 4) int64 array: status, minus strand, left position, right position."""
     count = offsets.size - 1
@@ -187,17 +203,10 @@ def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit
                     continue
             if results[row, 0] in (0, 4, 5):
                 continue
-            if lefts > 0:
-                position, wrong = _fewest(left_positions, left_wrong, lefts)
-                if wrong < best_single:
-                    best_single = wrong
-                    # The left site is the forward primer's on the plus strand, the reverse primer's on the minus.
-                    results[row, 0] = 3 if minus else 2
-                    results[row, 1], results[row, 2], results[row, 3] = minus, position + left.size, -1
-            if rights > 0:
-                position, wrong = _fewest(right_positions, right_wrong, rights)
-                if wrong < best_single:
-                    best_single = wrong
-                    results[row, 0] = 2 if minus else 3
-                    results[row, 1], results[row, 2], results[row, 3] = minus, -1, position
+            best_single = _note_single(
+                results[row], minus, left.size, left_positions, left_wrong, lefts, 1, best_single
+            )
+            best_single = _note_single(
+                results[row], minus, left.size, right_positions, right_wrong, rights, 0, best_single
+            )
     return results
