@@ -46,9 +46,10 @@ def evaluation_verdicts(results: StudyResults) -> list[str]:
         "weak": [score for score in measured if (score.top1 or 0.0) < POOR],
     }
     parts = [f"{kind} at {_listed(scores)}" for kind, scores in kinds.items() if scores]
+    doubt = "" if evaluation.encoder_seen is not None else f" Take this with care: {evaluation.encoder_note}."
     return [
         f"On {plural(evaluation.queries, 'held-out sequence')} the model's first name is {'; '.join(parts)}: share "
-        f"right of the queries whose taxon is in the reference. {_against_baselines(evaluation)}"
+        f"right of the queries whose taxon is in the reference. {_against_baselines(evaluation)}{doubt}"
     ]
 
 

@@ -174,7 +174,9 @@ def _loss_table(ledger: Sequence[LedgerRow], unit: str) -> Table:
     total, _ = reads_in_and_kept(ledger)
     order = {step: place for place, step in enumerate(_steps(ledger))}
     losses = sorted(_losses(ledger).items(), key=lambda item: (order.get(item[0][0], 99), -item[1]))
-    rows = [[step, _reason(reason), count(lost), percent(lost, total)] for (step, reason), lost in losses]
+    rows = [
+        [step.replace("_", " "), _reason(reason), count(lost), percent(lost, total)] for (step, reason), lost in losses
+    ]
     header = ["step", "reason", unit, f"share of {count(total)}"]
     return Table(header, rows, "What was lost, by step and reason, over all libraries.", frozenset({2, 3}))
 
