@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from abyssal.config.models import NoveltyConfig
+from abyssal.config.models import NoveltyConfig, TrainConfig
+from abyssal.encoder.load import load_encoder
 from abyssal.errors import BundleError
+from abyssal.references.model import AmpliconReference
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.taxonomy.classifications import ReadErrorCode, Source, tsv_header, tsv_rows
 from abyssal.taxonomy.classifier import Classifier
+from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import load_model, save_model
 from support.evolved_taxa import mutate
 
@@ -150,3 +153,27 @@ def test_reads_join_the_putative_taxon_whose_radius_holds_them(trained: Trained,
     (tmp_path / "exemplars.fasta").write_text(f">pt1 exemplar=a\n{exemplar}\n")
     answers = Classifier.load(tmp_path).classify([exemplar, trained.reference.sequences[100]])
     assert list(answers.putative_taxon) == ["pt1", ""]
+
+
+def test_the_same_inputs_give_the_same_model(trained: Trained, tmp_path: Path) -> None:
+    encoder = trained.classifier.encoder
+    reference = trained.reference.subset(list(range(0, len(trained.reference), 3)))
+    settings = TrainConfig(neighbours=10, calibration_queries=200)
+    for name in ("one", "two"):
+        model = fit_model(reference, encoder.embed(list(reference.sequences)), encoder, settings=settings, seed=9)
+        save_model(model, tmp_path / name, encoder=None, marker=MARKER, batch_size=64)
+    for file in sorted((tmp_path / "one").iterdir()):
+        assert file.read_bytes() == (tmp_path / "two" / file.name).read_bytes(), file.name
+
+
+def test_without_a_reference_nothing_is_named(tmp_path: Path) -> None:
+    encoder = load_encoder("kmers")
+    empty = AmpliconReference((), (), (), ())
+    model = fit_model(empty, np.zeros((0, encoder.dimension), np.float32), encoder, settings=TrainConfig(), seed=1)
+    save_model(model, tmp_path, encoder=None, marker=MARKER, batch_size=64)
+    exemplar = "ACGTTGCAAC" * 24
+    (tmp_path / "putative_taxa.tsv").write_text("putative_taxon\tradius\npt1\t0.100000\n")
+    (tmp_path / "exemplars.fasta").write_text(f">pt1\n{exemplar}\n")
+    answers = Classifier.load(tmp_path).classify([exemplar, "TTGGCCAATC" * 24, ""])
+    assert list(answers.putative_taxon) == ["pt1", "", ""]
+    assert list(answers.labels) == [(), (), ()]

@@ -17,7 +17,7 @@ IUPAC_EQUAL = [
 ]  # fmt: skip
 """Letters that count as a match beside equal ones."""
 
-_PLAIN = frozenset("ACGT")
+_PLAIN = "ACGT"
 
 _WORST_IDENTITY = 0.55
 """Below this identity two amplicons of one marker are unrelated; edlib may stop there, which keeps noise cheap."""
@@ -36,7 +36,7 @@ def identity(query: str, reference: str) -> tuple[float, float]:
         return 0.0, 0.0
     bound = max(1, int(len(short) * (1.0 - _WORST_IDENTITY)))
     # Ambiguity codes double edlib's time, so they are only declared where there are any.
-    equal = None if _PLAIN.issuperset(short) and _PLAIN.issuperset(long) else IUPAC_EQUAL
+    equal = IUPAC_EQUAL if short.strip(_PLAIN) or long.strip(_PLAIN) else None
     edits = edlib.align(short, long, mode="HW", task="distance", k=bound, additionalEqualities=equal)["editDistance"]
     coverage = len(reference) / len(query) if swap else 1.0
     return (1.0 - edits / len(short) if edits >= 0 else _WORST_IDENTITY), coverage

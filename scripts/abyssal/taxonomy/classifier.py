@@ -116,7 +116,7 @@ class Classifier:
         best_identity = np.fmax.reduce(neighbours.identity, axis=1)
         rejected = model.floors.rejects(neighbours.kmer.max(axis=1), best_identity)
         accepted[rejected] = -1
-        lowest = len(self.ranks) - 1
+        lowest = max(len(self.ranks) - 1, 0)
         open_reads = ~rejected & (accepted < lowest)
         putative = np.array([""] * len(oriented), dtype=object)
         putative[open_reads] = self.putative.assign(vectors[open_reads])
