@@ -310,7 +310,7 @@ def _hold(results: StudyResults) -> Figure:
         "stable when no subsample adds another to it."
     )
     layout = {
-        "xaxis": axis("ASVs in the taxon", type="log", dtick=1),
+        "xaxis": axis("ASVs in the taxon", type="log", tickvals=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]),
         "yaxis": axis("stability (mean Jaccard, %)", range=[-6, 110]),
         "hovermode": "closest",
     }
