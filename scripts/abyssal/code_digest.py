@@ -58,7 +58,7 @@ def _imports(source: Path) -> tuple[Path, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    found = []
+    found: list[Path] = []
     for name in sorted(names):
         head, *rest = name.split(".")
         if head != "abyssal":

@@ -1,4 +1,4 @@
-"""What every ``script:`` entry does first: log to the rule's file, check the library, turn user errors into one line."""
+"""What every ``script:`` entry does first: log to the rule's file, check the library, shorten a user's errors."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 The split needs no file: anybody can recompute it from a species' name, on any reference, and it never changes while a
 reference grows. Encoder training drops every record of a held-out species or genus, and every record whose sequence
-equals one of theirs. The held-out part is divided once more into taxa that calibrate and taxa that are only reported on.
+equals one of theirs. The held-out part is divided once more: taxa that calibrate, and taxa that are only reported on.
 """
 
 from __future__ import annotations

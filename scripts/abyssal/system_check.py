@@ -20,7 +20,7 @@ def missing_programs(programs: dict[str, str]) -> list[str]:
 
 
 def main() -> int:
-    """Install the missing programs with apt when root on Debian, else print the exact command; 2 when some are missing."""
+    """Install missing programs with apt when root on Debian, else print the command and return 2."""
     packages = missing_programs(REQUIRED)
     if not packages:
         return 0

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from abyssal.config.generate import generated_files, keys
 from abyssal.config.load import load_config
 from abyssal.config.models import AbyssalConfig
@@ -27,7 +26,10 @@ def test_minimal_config_has_all_defaults() -> None:
     [
         ({"trian": {}}, "did you mean train?"),
         ({"train": {"alpa": 0.1}}, "did you mean train.alpha?"),
-        ({"markers": {"m": {"reference": {"fasta": "f", "lineage": "x"}}}}, "did you mean markers.m.reference.lineages?"),
+        (
+            {"markers": {"m": {"reference": {"fasta": "f", "lineage": "x"}}}},
+            "did you mean markers.m.reference.lineages?",
+        ),
         ({"train": {"alpha": 1.5}}, "train.alpha: Input should be less than 1"),
         ({"study": "../escape"}, "study: String should match pattern"),
         ({"markers": {"a b": {}}}, "markers.a b"),

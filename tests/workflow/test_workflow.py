@@ -10,10 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from abyssal.bundle.read import open_bundle
 from abyssal.sequences.records import read_records
-
 from support.study import MARKER, Study, small_study
 
 pytestmark = pytest.mark.workflow
@@ -30,7 +28,8 @@ def test_bare_snakemake_plans_the_demo(repository: Path) -> None:
         [sys.executable, "-m", "snakemake", "-n", "--nocolor", "--forceall"],
         cwd=repository, check=True, capture_output=True, text=True, env={**os.environ},
     )  # fmt: skip
-    assert {"build_reference", "embed_asvs", "cluster", "train", "evaluate", "report", "package"} <= planned_rules(done.stdout)
+    stages = {"build_reference", "count_asvs", "embed_asvs", "cluster", "train", "evaluate", "report", "package"}
+    assert stages <= planned_rules(done.stdout)
 
 
 def test_every_interface_file_is_there(finished_study: Study) -> None:

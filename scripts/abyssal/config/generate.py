@@ -55,7 +55,9 @@ def keys(model: type[BaseModel] = AbyssalConfig, prefix: str = "") -> Iterator[K
 def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "required"
-    return "null" if field.default is None else str(yaml.safe_dump(field.default, default_flow_style=True)).split("\n")[0]
+    return (
+        "null" if field.default is None else str(yaml.safe_dump(field.default, default_flow_style=True)).split("\n")[0]
+    )
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -29,7 +29,8 @@ class ReferenceConfig(Section):
 
     fasta: str = Field(description="FASTA of reference sequences, plain or gzipped; full length or already cut.")
     lineages: str | None = Field(
-        None, description="Table of lineages (first column the id, one column a rank); null when the headers carry them."
+        None,
+        description="Table of lineages (first column the id, one column a rank); null when the headers carry them.",
     )
     format: Literal["auto", "tsv", "names", "pr2", "silva", "midori", "mitofish", "unite", "bold", "greengenes",
                     "sintax", "dada2", "qiime2", "genbank"] = Field(
@@ -53,7 +54,9 @@ class MarkerConfig(Section):
     forward_primer: Primer | None = Field(None, description="Forward primer, 5' to 3', IUPAC letters.")
     reverse_primer: Primer | None = Field(None, description="Reverse primer, 5' to 3', IUPAC letters.")
     min_length: Annotated[int, Field(ge=20)] | None = Field(None, description="Shortest amplicon without primers (bp).")
-    max_length: Annotated[int, Field(le=5000)] | None = Field(None, description="Longest amplicon without primers (bp).")
+    max_length: Annotated[int, Field(le=5000)] | None = Field(
+        None, description="Longest amplicon without primers (bp)."
+    )
     reference: ReferenceConfig | None = Field(
         None, description="Labelled sequences; null runs without any reference (putative taxa only)."
     )
@@ -114,7 +117,8 @@ class ControlsConfig(Section):
         "prevalence: it must be in a larger share of samples than of controls.",
     )
     tag_jump_rate: Annotated[float, Field(ge=0.0, le=0.05)] = Field(
-        0.0, description="Share of an ASV's reads that may jump to other libraries of its run; smaller counts are zeroed."
+        0.0,
+        description="Share of an ASV's reads that may jump to other libraries of its run; smaller counts are zeroed.",
     )
 
 
