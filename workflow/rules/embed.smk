@@ -21,9 +21,8 @@ rule embed_asvs:
     params:
         batch_size=config_model.encoder.batch_size,
         trust_remote_code=config_model.encoder.trust_remote_code,
-        code=code_digest(
-            "encoder.load", "encoder.engine", "encoder.hub", "encoder.vectors"
-        ),
+        # Not encoder.load: it knows the config models, and a new key elsewhere must not embed everything again.
+        code=code_digest("encoder.engine", "encoder.hub", "encoder.vectors"),
     script:
         "../../scripts/embed.py"
 
@@ -59,6 +58,6 @@ rule fetch_encoder:
             config_model.encoder.name,
             config_model.encoder.revision,
         ),
-        code=code_digest("encoder.fetch"),
+        code=code_digest("encoder.identity"),
     script:
         "../../scripts/fetch_encoder.py"

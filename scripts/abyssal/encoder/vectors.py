@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from abyssal.sequences.records import read_records
 FORMAT = "abyssal-vectors"
 FORMAT_VERSION = "1"
 TENSOR = "vectors"
+METADATA_KEY = "abyssal"
+"""One key that holds JSON: safetensors writes several keys in an order that changes from run to run."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def write_vectors(target: Path, vectors: Vectors) -> None:
     }
     values = np.ascontiguousarray(vectors.values, dtype=np.float32)
     with atomic_path(target) as temporary:
-        save_file({TENSOR: values}, temporary, metadata=metadata)
+        save_file({TENSOR: values}, temporary, metadata={METADATA_KEY: json.dumps(metadata, sort_keys=True)})
 
 
 def read_vectors(source: Path, *, fasta: Path | None = None, encoder_digest: str | None = None) -> Vectors:
@@ -65,7 +68,7 @@ def read_vectors(source: Path, *, fasta: Path | None = None, encoder_digest: str
     """
     try:
         with safe_open(source, framework="numpy") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get(METADATA_KEY, "{}"))
             if metadata.get("format") != FORMAT or metadata.get("format_version") != FORMAT_VERSION:
                 message = (
                     f"{source}: format {metadata.get('format')!r} version {metadata.get('format_version')!r}, "
@@ -75,7 +78,7 @@ def read_vectors(source: Path, *, fasta: Path | None = None, encoder_digest: str
             vectors = Vectors(
                 file.get_tensor(TENSOR), metadata["encoder"], metadata["engine"], metadata["fasta_sha256"]
             )
-    except (SafetensorError, OSError, KeyError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         message = f"{source}: not a readable file of vectors ({error}); embed the sequences again"
         raise DataError(message) from error
     if fasta is not None and vectors.fasta_sha256 != sha256_file(fasta):

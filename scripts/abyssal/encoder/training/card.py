@@ -44,7 +44,8 @@ def _training(record: Mapping[str, Any], progress: Progress) -> str:
     lines.append(
         f"\n{record['loop']['masked_steps']} steps of masked modelling, then supervised contrast at species, genus and "
         f"family; stopped at step {progress.step}, kept the weights of step {progress.best_step} (the best on "
-        "held-out taxa). Everything needed to repeat it: `training_config.json`; how it went: `curve.tsv`; which sequences it has "
+        "held-out taxa; step 0 is the closed-form start of the wide branch, with the gate of the deep branch shut). "
+        "Everything needed to repeat it: `training_config.json`; how it went: `curve.tsv`; which sequences it has "
         "seen: `training_hashes.safetensors` (first 64 bits of the MD5 of each training amplicon, sorted).\n"
     )
     return "\n".join(lines)
@@ -87,7 +88,7 @@ def _verdict(metrics: Mapping[str, Any]) -> str:
 def _novelty_table(metrics: Mapping[str, Any]) -> str:
     lines = [
         "## Novelty from the raw similarity\n",
-        "AUROC of the nearest neighbour's cosine, for telling species that are in the training set from new genera.\n",
+        "AUROC of the nearest neighbour's cosine, for telling queries of known species from queries of new genera.\n",
         "| marker | 6-mer cosine | encoder |",
         "|---|---|---|",
     ]

@@ -103,7 +103,9 @@ class Trainer:
         device: str = "cpu",
     ) -> None:
         self._network = network.to(device)
-        self._head = LetterHead(network.sizes).to(device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self._head = LetterHead(network.sizes).to(device)
         self._parts = nn.ModuleDict({"network": self._network, "head": self._head})
         self._corpora = corpora
         self._settings = settings

@@ -24,7 +24,7 @@ from abyssal.encoder.store import load_network, save_encoder
 from abyssal.encoder.training.card import write_card
 from abyssal.encoder.training.checkpoints import Progress
 from abyssal.encoder.training.corpus import Exclusions, MarkerCorpus, build_corpus, training_hashes
-from abyssal.encoder.training.initialisation import principal_directions
+from abyssal.encoder.training.initialisation import starting_projection
 from abyssal.encoder.training.loop import LoopSettings, Trainer
 from abyssal.encoder.training.measurement import accuracies, as_rows, compare, grade, novelty_auroc
 from abyssal.errors import ConfigError
@@ -80,13 +80,13 @@ def pretrain(
 
 
 def starting_network(sizes: EncoderSizes, corpora: Sequence[MarkerCorpus], *, seed: int) -> EncoderNetwork:
-    """Return an untrained network whose wide branch searches as k-mers do."""
+    """Return a network whose wide branch has its closed-form start; nothing else is trained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = EncoderNetwork(sizes)
-    directions = principal_directions(corpora, k=sizes.kmer_size, dimension=sizes.dimension)
+    projection = starting_projection(corpora, k=sizes.kmer_size, dimension=sizes.dimension)
     with torch.no_grad():
-        network.wide.projection.weight.copy_(torch.from_numpy(directions))
+        network.wide.projection.weight.copy_(torch.from_numpy(projection))
     return network
 
 
@@ -180,7 +180,7 @@ def measure_weights(directory: Path, corpora: Sequence[MarkerCorpus], record: di
 
 def write_curve(target: Path, curve: Sequence[dict[str, float]]) -> None:
     """Write one row a measurement; a column that a measurement lacks is empty."""
-    columns = sorted({name for row in curve for name in row}, key=lambda name: (name not in ("step", "score"), name))
+    columns = ["step", "score", *sorted({name for row in curve for name in row} - {"step", "score"})]
     with open_atomic(target) as out:
         out.write("\t".join(columns) + "\n")
         for row in curve:

@@ -1,0 +1,85 @@
+"""What every encoder promises, whatever it is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from abyssal.encoder.interface import Encoder
+from abyssal.encoder.load import load_encoder
+
+from .conftest import random_dna
+
+KINDS = ["abyssal", "shipped", "kmers", "bert", "esm"]
+TOLERANCE = 1e-5
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def encoder(request: pytest.FixtureRequest, repository: Path) -> Encoder:
+    fixtures = {"abyssal": "tiny_encoder", "bert": "bert_directory", "esm": "esm_directory"}
+    if request.param == "kmers":
+        return load_encoder("kmers")
+    if request.param == "shipped":
+        return load_encoder(repository / "resources/encoders/abyssal-small", batch_size=8)
+    return load_encoder(request.getfixturevalue(fixtures[request.param]), batch_size=8)
+
+
+@pytest.fixture(scope="module")
+def reads() -> list[str]:
+    rng = np.random.default_rng(11)
+    lengths = [50, 63, 64, 65, 128, 200, 380, 381, 381, 700, *rng.integers(50, 400, 20)]
+    return [random_dna(rng, int(length)) for length in lengths]
+
+
+def test_no_sequences_give_no_rows(encoder: Encoder) -> None:
+    vectors = encoder.embed([])
+    assert vectors.shape == (0, encoder.dimension)
+    assert vectors.dtype == np.float32
+
+
+def test_rows_are_unit_float32_vectors(encoder: Encoder, reads: list[str]) -> None:
+    vectors = encoder.embed(reads)
+    assert vectors.shape == (len(reads), encoder.dimension)
+    assert vectors.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+
+
+def test_a_sequence_alone_is_the_sequence_in_company(encoder: Encoder, reads: list[str]) -> None:
+    together = encoder.embed(reads)
+    alone = np.concatenate([encoder.embed([read]) for read in reads])
+    np.testing.assert_allclose(alone, together, rtol=0, atol=TOLERANCE)
+
+
+def test_order_does_not_matter(encoder: Encoder, reads: list[str]) -> None:
+    order = np.random.default_rng(1).permutation(len(reads))
+    shuffled = encoder.embed([reads[index] for index in order])
+    np.testing.assert_allclose(shuffled, encoder.embed(reads)[order], rtol=0, atol=TOLERANCE)
+
+
+def test_the_same_call_gives_the_same_bits(encoder: Encoder, reads: list[str]) -> None:
+    assert encoder.embed(reads).tobytes() == encoder.embed(reads).tobytes()
+
+
+def test_case_and_uracil_do_not_matter(encoder: Encoder, reads: list[str]) -> None:
+    rna = [read.replace("T", "U").lower() for read in reads]
+    assert np.array_equal(encoder.embed(rna), encoder.embed(reads))
+
+
+def test_ambiguous_letters_are_taken_in(encoder: Encoder) -> None:
+    read = random_dna(np.random.default_rng(2), 150)
+    vectors = encoder.embed([read[:70] + "NRYSWKMBDHV" + read[81:], read, "N" * 80])
+    assert np.isfinite(vectors).all()
+    assert vectors[0] @ vectors[1] > 0.5
+
+
+def test_different_sequences_give_different_vectors(encoder: Encoder, reads: list[str]) -> None:
+    vectors = encoder.embed(reads[-20:])
+    cosines = vectors @ vectors.T
+    np.fill_diagonal(cosines, 0)
+    assert cosines.max() < 1 - 1e-4
+
+
+def test_the_digest_is_a_sha256_and_the_engine_has_a_name(encoder: Encoder) -> None:
+    assert len(bytes.fromhex(encoder.digest)) == 32
+    assert encoder.engine in {"torch-fp32", "numba-fp32"}
