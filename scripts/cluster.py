@@ -16,6 +16,7 @@ def optional(name):
     return None if found is None else Path(found)
 
 
+marker = snakemake.params.marker
 cluster_files(
     ClusterFiles(
         asvs=Path(snakemake.input.asvs),
@@ -29,5 +30,5 @@ cluster_files(
     Path(snakemake.output.putative_taxa).parent,
     ClusterConfig(**snakemake.params.settings),
     seed=snakemake.params.seed,
-    length_window=tuple(snakemake.params.length_window),
+    length_window=(marker["min_length"], marker["max_length"]),
 )

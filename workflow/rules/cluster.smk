@@ -1,28 +1,6 @@
-from abyssal.references.markers import resolve_marker
-
-
-def cluster_reference(wildcards):
-    """The reference and what belongs to it; nothing when the marker has none."""
-    if marker_config(wildcards).reference is None:
-        return {}
-    root = f"results/{wildcards.study}/{wildcards.marker}"
-    return {
-        "reference": f"{root}/load/reference.fasta.gz",
-        "lineages": f"{root}/load/lineages.tsv",
-        "gate": f"{root}/load/gate.json",
-        "reference_vectors": f"{root}/embed/reference.safetensors",
-    }
-
-
-def length_window(wildcards):
-    """Shortest and longest amplicon of the marker (bp)."""
-    marker = checked(resolve_marker, wildcards.marker, marker_config(wildcards))
-    return [marker.min_length, marker.max_length]
-
-
 rule cluster:
     input:
-        unpack(cluster_reference),
+        unpack(reference_inputs("reference", "lineages", "gate", "reference_vectors")),
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
         table="results/{study}/{marker}/preprocess/asv_table.tsv",
         vectors="results/{study}/{marker}/embed/asvs.safetensors",
@@ -47,7 +25,7 @@ rule cluster:
     params:
         settings=config_model.cluster.model_dump(),
         seed=config_model.seed,
-        length_window=length_window,
+        marker=marker_settings,
         code=code_digest("discovery"),
     script:
         "../../scripts/cluster.py"

@@ -1,6 +1,7 @@
 """Loading and checking of the config, and what rules share; the logic is in scripts/abyssal."""
 
 import sys
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +11,14 @@ from snakemake.exceptions import WorkflowError
 REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 sys.path.insert(0, str(REPOSITORY / "scripts"))
 
+from abyssal.bundle.provenance import CONTENT_PACKAGES, study_config
 from abyssal.code_digest import code_digest
 from abyssal.config.load import load_config
 from abyssal.config.models import NAME_PATTERN
 from abyssal.errors import AbyssalError
+from abyssal.references.formats.tsv import split_column
+from abyssal.references.markers import resolve_marker
+from abyssal.report.assets import assets_digest
 from abyssal.samples.sheet import read_sample_sheet
 
 
@@ -39,6 +44,73 @@ def marker_config(wildcards):
     return config_model.markers[wildcards.marker]
 
 
+def marker_settings(wildcards):
+    """Name, primers and lengths of a marker, filled from the shipped table where the config leaves them open."""
+    return asdict(checked(resolve_marker, wildcards.marker, marker_config(wildcards)))
+
+
+def science_of(wildcards):
+    """The configuration of one marker without paths and registries."""
+    return study_config(config_model, wildcards.marker)
+
+
+def source_files(wildcards):
+    """The files a marker's reference is made from; none where it has no reference."""
+    reference = marker_config(wildcards).reference
+    if reference is None:
+        return []
+    fasta, _ = split_column(Path(reference.fasta))
+    return [str(fasta), *([reference.lineages] if reference.lineages else [])]
+
+
+def reference_settings(wildcards):
+    """The reference section of a marker, as plain values."""
+    reference = marker_config(wildcards).reference
+    return reference.model_dump() if reference is not None else {}
+
+
+REFERENCE_FILES = {
+    "reference": "load/reference.fasta.gz",
+    "lineages": "load/lineages.tsv",
+    "gate": "load/gate.json",
+    "reference_report": "load/reference_report.json",
+    "reference_vectors": "embed/reference.safetensors",
+}
+
+
+def reference_inputs(*names):
+    """An input function for these of REFERENCE_FILES; they are left out where the marker has no reference."""
+
+    def files(wildcards):
+        if marker_config(wildcards).reference is None:
+            return {}
+        root = f"results/{wildcards.study}/{wildcards.marker}"
+        return {name: f"{root}/{REFERENCE_FILES[name]}" for name in names}
+
+    return files
+
+
+def truth_input(wildcards):
+    """The truth table of a simulated study, where there is one."""
+    truth = marker_config(wildcards).truth
+    return {} if truth is None else {"truth": truth}
+
+
+def rule_graph(wildcards):
+    """Name, input and output patterns of all steps; a function stands for files that depend on the config."""
+    return [
+        {
+            "name": step.name,
+            "inputs": [
+                f"{item.__name__}()" if callable(item) else str(item)
+                for item in step.input
+            ],
+            "outputs": [str(item) for item in step.output],
+        }
+        for step in sorted(workflow.rules, key=lambda step: step.name)
+    ]
+
+
 @cache
 def sample_sheet():
     """The checked rows of the sample sheet."""
@@ -59,7 +131,9 @@ def megabytes(least, per_input_megabyte=0):
     """A memory function: a floor plus a share of the input, growing with every attempt."""
 
     def mem_mb(wildcards, input, attempt):
-        return int(least + per_input_megabyte * input.size_mb) * attempt
+        # Sizes of thousands of inputs take a visible share of the planning: look only where they count.
+        extra = per_input_megabyte * input.size_mb if per_input_megabyte else 0
+        return int(least + extra) * attempt
 
     return mem_mb
 

@@ -1,6 +1,6 @@
 rule evaluate:
     input:
-        unpack(train_reference),
+        unpack(reference_inputs("reference", "lineages", "reference_vectors")),
         encoder="results/{study}/{marker}/embed/encoder",
     output:
         metrics="results/{study}/{marker}/evaluate/metrics.json",
@@ -18,7 +18,7 @@ rule evaluate:
     params:
         train=config_model.train.model_dump(),
         evaluate=config_model.evaluate.model_dump(),
-        marker=read_limits,
+        marker=marker_settings,
         encoder_source=config_model.encoder.name,
         batch_size=config_model.encoder.batch_size,
         seed=config_model.seed,

@@ -1,34 +1,6 @@
-"""load: references from any format to checked, amplicon-cut ones, and the gate fitted on them."""
-
-from dataclasses import asdict
-
-from abyssal.references.formats.tsv import split_column
-from abyssal.references.markers import resolve_marker
-
-
-def reference_files(wildcards):
-    """The files a marker's reference is made from; none where it has no reference."""
-    reference = marker_config(wildcards).reference
-    if reference is None:
-        return []
-    fasta, _ = split_column(Path(reference.fasta))
-    return [str(fasta), *([reference.lineages] if reference.lineages else [])]
-
-
-def reference_settings(wildcards):
-    """The reference section of a marker, as plain values."""
-    reference = marker_config(wildcards).reference
-    return reference.model_dump() if reference is not None else {}
-
-
-def marker_settings(wildcards):
-    """Primers and length window of a marker, filled from the shipped table where the config leaves them open."""
-    return asdict(checked(resolve_marker, wildcards.marker, marker_config(wildcards)))
-
-
 rule build_reference:
     input:
-        files=reference_files,
+        files=source_files,
     output:
         reference="results/{study}/{marker}/load/reference.fasta.gz",
         lineages="results/{study}/{marker}/load/lineages.tsv",

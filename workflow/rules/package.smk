@@ -1,55 +1,8 @@
-from abyssal.bundle.provenance import CONTENT_PACKAGES, study_config
-from abyssal.references.markers import resolve_marker
-
-
-def package_reference(wildcards):
-    """The checked reference; nothing when the marker has none."""
-    if marker_config(wildcards).reference is None:
-        return {}
-    load = f"results/{wildcards.study}/{wildcards.marker}/load"
-    return {
-        "reference": f"{load}/reference.fasta.gz",
-        "lineages": f"{load}/lineages.tsv",
-    }
-
-
-def bundle_marker(wildcards):
-    """Name, primers and lengths of the marker as the manifest states them."""
-    marker = checked(resolve_marker, wildcards.marker, marker_config(wildcards))
-    return {
-        "name": marker.name,
-        "forward_primer": marker.forward_primer,
-        "reverse_primer": marker.reverse_primer,
-        "min_length": marker.min_length,
-        "max_length": marker.max_length,
-    }
-
-
-def science_of(wildcards):
-    """The configuration of one marker without paths and registries."""
-    return study_config(config_model, wildcards.marker)
-
-
-def rule_graph(wildcards):
-    """Name, input and output patterns of every rule; a function stands for files that depend on the config."""
-    return [
-        {
-            "name": rule.name,
-            "inputs": [
-                f"{item.__name__}()" if callable(item) else str(item)
-                for item in rule.input
-            ],
-            "outputs": [str(item) for item in rule.output],
-        }
-        for rule in sorted(workflow.rules, key=lambda rule: rule.name)
-    ]
-
-
 # The manifest stands for the bundle: Snakemake would leave a timestamp file in a directory() output, and a bundle with
 # a file that its manifest does not list is refused.
 rule package:
     input:
-        unpack(package_reference),
+        unpack(reference_inputs("reference", "lineages")),
         model="results/{study}/{marker}/train/model",
         metrics="results/{study}/{marker}/evaluate/metrics.json",
         report="results/{study}/{marker}/report.html",
@@ -70,7 +23,7 @@ rule package:
         runtime="20m",
     params:
         version=config_model.package.version,
-        marker=bundle_marker,
+        marker=marker_settings,
         config=science_of,
         code=code_digest(*CONTENT_PACKAGES),
     script:
@@ -79,7 +32,7 @@ rule package:
 
 rule provenance:
     input:
-        unpack(package_reference),
+        unpack(reference_inputs("reference", "lineages")),
         libraries="results/{study}/{marker}/load/libraries.tsv",
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
         table="results/{study}/{marker}/preprocess/asv_table.tsv",

@@ -52,7 +52,7 @@ rule trim_primers:
         mem_mb=megabytes(500),
         runtime="60m",
     params:
-        marker=primers_and_lengths,
+        marker=marker_settings,
         settings=config_model.preprocess.trim.model_dump(),
         code=code_digest("reads.trim"),
     script:
@@ -109,7 +109,7 @@ rule filter_reads:
         mem_mb=megabytes(500, 2),
         runtime="60m",
     params:
-        marker=primers_and_lengths,
+        marker=marker_settings,
         settings=config_model.preprocess.filter.model_dump(),
         code=code_digest("reads.filtering"),
     script:

@@ -1,7 +1,6 @@
 """What the rules of preprocess.smk look up for a library, a pool or a marker; rules and functions are kept apart."""
 
 from abyssal.reads.study import pool_names
-from abyssal.references.markers import resolve_marker
 
 
 def library_files(wildcards):
@@ -23,17 +22,6 @@ def files_of_all_libraries(wildcards):
 def is_paired(wildcards):
     """Whether the library has R1 and R2."""
     return libraries_of(wildcards.marker)[wildcards.library].kind == "paired"
-
-
-def primers_and_lengths(wildcards):
-    """The marker with every value set, as plain values."""
-    marker = checked(resolve_marker, wildcards.marker, marker_config(wildcards))
-    return {
-        "forward_primer": marker.forward_primer,
-        "reverse_primer": marker.reverse_primer,
-        "min_length": marker.min_length,
-        "max_length": marker.max_length,
-    }
 
 
 @cache

@@ -1,27 +1,7 @@
-from abyssal.bundle.provenance import study_config
-from abyssal.report.assets import assets_digest
-
-
-def report_reference(wildcards):
-    """What only a marker with a reference, or one with a truth table, has."""
-    marker = marker_config(wildcards)
-    root = f"results/{wildcards.study}/{wildcards.marker}"
-    found = {}
-    if marker.reference is not None:
-        found["reference_report"] = f"{root}/load/reference_report.json"
-    if marker.truth is not None:
-        found["truth"] = marker.truth
-    return found
-
-
-def report_config(wildcards):
-    """The configuration the report shows."""
-    return study_config(config_model, wildcards.marker)
-
-
 rule report:
     input:
-        unpack(report_reference),
+        unpack(reference_inputs("reference_report")),
+        unpack(truth_input),
         libraries="results/{study}/{marker}/load/libraries.tsv",
         ledger="results/{study}/{marker}/preprocess/ledger.tsv",
         controls="results/{study}/{marker}/preprocess/controls.tsv",
@@ -48,7 +28,7 @@ rule report:
         mem_mb=megabytes(1500, 20),
         runtime="10m",
     params:
-        config=report_config,
+        config=science_of,
         assets=assets_digest(),
         code=code_digest("report"),
     script:

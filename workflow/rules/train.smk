@@ -1,33 +1,6 @@
-from abyssal.references.markers import resolve_marker
-
-
-def train_reference(wildcards):
-    """The checked reference and its vectors; nothing when the marker has none."""
-    if marker_config(wildcards).reference is None:
-        return {}
-    root = f"results/{wildcards.study}/{wildcards.marker}"
-    return {
-        "reference": f"{root}/load/reference.fasta.gz",
-        "lineages": f"{root}/load/lineages.tsv",
-        "reference_vectors": f"{root}/embed/reference.safetensors",
-    }
-
-
-def read_limits(wildcards):
-    """Name, primers and lengths of the marker, written beside the model."""
-    marker = checked(resolve_marker, wildcards.marker, marker_config(wildcards))
-    return {
-        "name": marker.name,
-        "forward_primer": marker.forward_primer,
-        "reverse_primer": marker.reverse_primer,
-        "min_length": marker.min_length,
-        "max_length": marker.max_length,
-    }
-
-
 rule train:
     input:
-        unpack(train_reference),
+        unpack(reference_inputs("reference", "lineages", "reference_vectors")),
         encoder="results/{study}/{marker}/embed/encoder",
         putative_taxa="results/{study}/{marker}/cluster/putative_taxa.tsv",
         exemplars="results/{study}/{marker}/cluster/exemplars.fasta",
@@ -46,7 +19,7 @@ rule train:
         gpu=1,
     params:
         settings=config_model.train.model_dump(),
-        marker=read_limits,
+        marker=marker_settings,
         batch_size=config_model.encoder.batch_size,
         seed=config_model.seed,
         code=code_digest("taxonomy"),
