@@ -13,16 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-from abyssal.config.models import NoveltyConfig
-from abyssal.inference.batches import ReadClassifier, concatenate, select
 from abyssal.taxonomy.classifications import Classifications
 
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
 from abyssal_server.settings import ServerSettings
+from abyssal_server.window import Answered, Question, Window, Work, Worker
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -30,40 +27,6 @@ Result = TypeVar("Result")
 _FIRST_LETTERS_PER_SECOND = 200_000.0
 _SMOOTHING = 0.3
 _LINGER_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked about reads: of which model, and under which novelty mix (None for the model's own)."""
-
-    model_digest: str
-    novelty: NoveltyConfig | None
-    classifier: ReadClassifier = field(compare=False)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The answers to one chunk, and how long it waited and computed (nanoseconds)."""
-
-    answers: Classifications
-    queue_nanoseconds: int
-    engine_nanoseconds: int
-
-
-@dataclass(eq=False)
-class Work:
-    """One chunk that waits or is computed; cancelling ``answer`` drops it wherever it is."""
-
-    question: Question
-    sequences: Sequence[str]
-    deadline: float | None
-    answer: asyncio.Future[Answered]
-    accepted_at: float
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody still waits for it."""
-        return not self.answer.done() and (self.deadline is None or time.monotonic() < self.deadline)
 
 
 Lane = deque[Work]
@@ -112,59 +75,17 @@ class LetterBudget:
                 return
 
 
-@dataclass(eq=False)
-class Window:
-    """Chunks that are computed together, each distinct read of a model and novelty mix once."""
-
-    works: list[Work] = field(default_factory=list)
-    owners: dict[Question, dict[str, list[Work]]] = field(default_factory=dict)
-    reads: int = 0
-    letters: int = 0
-
-    def add(self, work: Work) -> None:
-        """Add a chunk."""
-        self.works.append(work)
-        self.reads += len(work.sequences)
-        owners_of = self.owners.setdefault(work.question, {})
-        for sequence in work.sequences:
-            owners = owners_of.setdefault(sequence, [])
-            if not owners:
-                self.letters += len(sequence)
-            if not owners or owners[-1] is not work:
-                owners.append(work)
-
-    def classify(self, batch_reads: int) -> list[Classifications | None]:
-        """Return the answers of each chunk, None for one that nobody wants any more (runs in the worker thread)."""
-        computed = {question: _computed(question, owners, batch_reads) for question, owners in self.owners.items()}
-        answers: list[Classifications | None] = []
-        for work in self.works:
-            together, position = computed[work.question]
-            positions = [position.get(sequence, -1) for sequence in work.sequences]
-            answers.append(None if -1 in positions else select(together, np.array(positions, dtype=np.int64)))
-        return answers
-
-
-def _computed(
-    question: Question, owners: dict[str, list[Work]], batch_reads: int
-) -> tuple[Classifications, dict[str, int]]:
-    """Classify distinct reads, shortest first; also return the position of each in the answers."""
-    position: dict[str, int] = {}
-    parts: list[Classifications] = []
-    ordered = sorted(owners, key=lambda sequence: (len(sequence), sequence))
-    for start in range(0, len(ordered), batch_reads):
-        batch = [s for s in ordered[start : start + batch_reads] if any(work.wanted for work in owners[s])]
-        if batch:
-            parts.append(question.classifier.classify(batch, novelty=question.novelty))
-            position.update(zip(batch, range(len(position), len(position) + len(batch)), strict=True))
-    return concatenate(parts or [question.classifier.classify([], novelty=question.novelty)]), position
-
-
 class Engine:
     """Computes reads for all calls; used from one event loop."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self._settings = settings
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="classifier")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
+        self._worker = Worker(
+            batch_reads=settings.batch_reads,
+            remembered_reads=settings.remembered_reads,
+            remembered_letters=settings.remembered_letters,
+        )
         self._lanes: deque[Lane] = deque()
         self._arrived = asyncio.Event()
         self._letters_per_second = _FIRST_LETTERS_PER_SECOND
@@ -185,7 +106,7 @@ class Engine:
             for work in lane:
                 _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
         self._lanes.clear()
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def submit(
         self, lane: Lane, question: Question, sequences: Sequence[str], *, deadline: float | None
@@ -217,7 +138,7 @@ class Engine:
         if not self.budget.try_take(letters):
             raise self._overloaded()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._worker, task)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, task)
         finally:
             self.budget.give(letters)
 
@@ -246,7 +167,7 @@ class Engine:
                 continue
             started = time.monotonic()
             try:
-                answers = await loop.run_in_executor(self._worker, window.classify, self._settings.batch_reads)
+                answers = await loop.run_in_executor(self._thread, self._worker.compute, window)
             except asyncio.CancelledError:
                 for work in window.works:
                     _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))

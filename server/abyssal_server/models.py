@@ -16,8 +16,8 @@ from abyssal.inference.v1.common_pb2 import Model
 from abyssal.taxonomy.classifications import ReadError
 from numpy.typing import NDArray
 
-from abyssal_server.engine import Question
 from abyssal_server.errors import NotFound, NotReady
+from abyssal_server.window import Question
 
 logger = logging.getLogger(__name__)
 

@@ -74,6 +74,12 @@ class ServerSettings(_Settings):
     batch_reads: Annotated[int, Field(ge=1, le=4096)] = Field(
         256, description="Distinct reads between two looks for cancelled calls and passed deadlines."
     )
+    remembered_reads: Annotated[int, Field(ge=0, le=1 << 20)] = Field(
+        16_384, description="Distinct reads whose answers are kept for duplicates in later chunks."
+    )
+    remembered_letters: Annotated[int, Field(ge=0, le=1 << 32)] = Field(
+        16 << 20, description="Letters of the reads that are kept."
+    )
     longest_wait_seconds: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.005, description="Longest wait for more reads before a small window is computed."
     )

@@ -27,11 +27,12 @@ from abyssal.inference.v1.classification_pb2 import (
 from abyssal.inference.v1.common_pb2 import Timing
 
 from abyssal_server.calls import Calls, draining
-from abyssal_server.engine import Answered, Engine, Lane, Question
+from abyssal_server.engine import Engine, Lane
 from abyssal_server.errors import InvalidRequest
 from abyssal_server.models import LoadedModel, LoadedModels
 from abyssal_server.requests import limits_of, novelty_of, sequences_of
 from abyssal_server.settings import ServerSettings
+from abyssal_server.window import Answered, Question
 
 Context = grpc.aio.ServicerContext[ClassifyStreamRequest, ClassifyStreamResponse]
 

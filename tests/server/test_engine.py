@@ -11,9 +11,10 @@ from typing import TypeVar
 import pytest
 from abyssal.config.models import NoveltyConfig
 from abyssal.taxonomy.classifications import tsv_rows
-from abyssal_server.engine import Engine, LetterBudget, Question
+from abyssal_server.engine import Engine, LetterBudget
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
 from abyssal_server.settings import ServerSettings
+from abyssal_server.window import Question
 from support.serving import PacedClassifier, paced_model
 
 Result = TypeVar("Result")
@@ -134,7 +135,7 @@ def test_passed_deadline_is_not_computed(classifier: PacedClassifier) -> None:
             await late
 
     with_engine(classifier, test)
-    assert len(classifier.calls) == 1
+    assert [call for call in classifier.calls if call] == [READS[:1]]
 
 
 def test_failure_of_one_window_leaves_the_engine_running(classifier: PacedClassifier) -> None:
@@ -187,3 +188,24 @@ def test_room_is_granted_in_order_of_arrival() -> None:
         return granted
 
     assert asyncio.run(test()) == [0, 2]
+
+
+def test_duplicates_in_later_chunks_are_not_computed_again(classifier: PacedClassifier) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        for reads in (READS[:40], READS[20:], READS[::-1]):
+            answers = (await engine.submit_now(question, reads, deadline=None)).answers
+            assert tsv_rows(reads, answers) == tsv_rows(reads, PacedClassifier().classify(reads))
+
+    with_engine(classifier, test)
+    assert sorted(read for call in classifier.calls for read in call) == sorted(set(READS))
+
+
+@pytest.mark.parametrize("bound", [{"remembered_reads": 30}, {"remembered_letters": 400}, {"remembered_reads": 0}])
+def test_memory_of_reads_is_bounded_and_changes_no_answer(classifier: PacedClassifier, bound: dict[str, int]) -> None:
+    async def test(engine: Engine, question: Question) -> None:
+        for reads in (READS[:32], READS[32:], READS[:32]):
+            answers = (await engine.submit_now(question, reads, deadline=None)).answers
+            assert tsv_rows(reads, answers) == tsv_rows(reads, PacedClassifier().classify(reads))
+
+    with_engine(classifier, test, **bound)
+    assert len([read for call in classifier.calls for read in call]) > len(set(READS))

@@ -7,6 +7,7 @@ the last bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -57,9 +58,7 @@ def to_message(answers: Classifications, table: NumberedTaxa) -> Answers:
         ],
         errors=item_errors(answers.errors),
     )
-    numbers = table.numbers
-    for labels in answers.labels:
-        message.taxa.extend(numbers(labels))
+    message.taxa.extend(list(chain.from_iterable(map(table.numbers, answers.labels))))
     message.confidences.extend(answers.confidence.ravel().tolist())
     if (answers.source != Source.MODEL).any():
         message.sources.extend(answers.source.tolist())
