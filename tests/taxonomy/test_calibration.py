@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from abyssal.config.models import NoveltyConfig
-from abyssal.taxonomy.calibration import absent_priors, shift_prior, stratum_priors
+from abyssal.taxonomy.calibration import RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
+from abyssal.taxonomy.decision import accepted_rank, novel_rank
 from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +93,15 @@ def test_over_classification_of_new_reads_stays_within_the_bound() -> None:
 
 def test_without_absent_queries_there_is_nothing_to_bound() -> None:
     assert risk_threshold(np.zeros(0), 0.05) == 0.0
+
+
+def test_a_gap_has_no_confidence_and_stops_nothing() -> None:
+    calibrators = tuple(RankCalibrator(constant(p), constant(0.95), 0.5) for p in (0.1, 0.9, 0.2, 0.8))
+    chosen = np.array([[4, -1, 7, 2], [4, -1, 7, -1]], dtype=np.int32)
+    right, absent = probabilities(calibrators, chosen, np.zeros((2, 4, 3)), np.full(4, 0.5))
+    assert (right[chosen < 0] == 0).all()
+    assert right[0, 0] > right[0, 2] > right[0, 3]
+    assert absent[0] == pytest.approx([0.1, 0.1, 0.2, 0.8])
+    assert absent[1] == pytest.approx([0.1, 0.1, 0.2, 0.2])
+    assert accepted_rank(chosen, right, np.full(4, 0.5)).tolist() == [2, 2]
+    assert novel_rank(absent).tolist() == [3, -1]

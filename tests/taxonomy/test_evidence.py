@@ -9,6 +9,8 @@ from abyssal.taxonomy.evidence import FEATURES, LOCAL, Neighbours, gather, nothi
 from abyssal.taxonomy.index import TaxonTable, build_index, taxon_table
 from abyssal.taxonomy.leave_out import draw_queries
 from abyssal.taxonomy.neighbourhood import local_similarities, neighbour_lists
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from .conftest import Trained
@@ -68,6 +70,42 @@ def test_lower_names_agree_with_upper_ones() -> None:
     taxa = table([("F", "G", "s")], [("F", "G", "s")], [("E", "H", "t")], [("E", "I", "u")], [("E", "J", "v")])
     names, _ = answer(taxa, [0.900, 0.900, 0.901, 0.901, 0.901])
     assert names in (["E", "H", "t"], ["E", "I", "u"], ["E", "J", "v"])
+
+
+def test_a_lineage_without_an_upper_name_does_not_fill_another_ones_ranks() -> None:
+    taxa = table([("F", None, None)], [(None, "H", "t")], [("E", "G", "s")])
+    names, _ = answer(taxa, [0.99, 0.98, 0.90])
+    assert names == ["F", None, None]
+
+
+def test_a_gap_votes_where_names_follow_below() -> None:
+    taxa = table([("F", None, "s")], [("F", None, "s")], [("F", "G", "t")])
+    names, evidence = answer(taxa, [0.99, 0.98, 0.97])
+    assert names == ["F", None, "s"]
+    assert np.isnan(evidence[1]).all()
+    assert evidence[2, column("best_kmer")] == np.float32(0.99)
+    assert answer(taxa, [0.90, 0.89, 0.99])[0] == ["F", "G", "t"]
+
+
+names_or_none = st.tuples(*[st.one_of(st.none(), st.sampled_from(level)) for level in ("AB", "CDE", "FGHI")])
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(names_or_none, min_size=1, max_size=3, unique=True), st.floats(0.8, 1.0)),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_every_answer_is_the_lineage_of_a_reference(
+    found: list[tuple[list[tuple[str | None, ...]], float]],
+) -> None:
+    taxa = table(*[pairs for pairs, _ in found])
+    names, _ = answer(taxa, sorted((score for _, score in found), reverse=True))
+    lineages = {lineage for pairs, _ in found for lineage in pairs}
+    depth = max((rank + 1 for rank, name in enumerate(names) if name is not None), default=0)
+    assert any(lineage[:depth] == tuple(names[:depth]) for lineage in lineages)
+    assert depth > 0 or all(set(lineage) == {None} for lineage in lineages)
 
 
 def test_an_amplicon_of_two_species_has_no_margin() -> None:

@@ -42,8 +42,10 @@ class Classifications:
 
     Attributes:
         ranks: rank names, highest first.
-        labels: per rank the best name of each sequence; ``labels[i][r]`` is None when there is none.
-        confidence: (n, R) float32, calibrated P(label right); 0 where there is no label; never rises down the ranks.
+        labels: per rank the best name of each sequence; ``labels[i][r]`` is None when there is none. The labels down
+            to the lowest name are the lineage of some reference; a None between two names is that lineage's own gap.
+        confidence: (n, R) float32, calibrated P(label right); 0 where there is no label; never rises from a label to
+            the next one below.
         accepted: (n,) int16, index of the deepest accepted rank, -1 for none.
         novel_at: (n,) int16, index of the highest rank judged absent from the reference, -1 for none.
         alternatives: names that share the nearest amplicon at the lowest rank, empty when there is one.

@@ -1,7 +1,9 @@
 """Evidence per rank: which name the neighbours vote for, and everything that says how far to believe it.
 
 Names are chosen from the top down. At each rank a neighbour votes with the weight of its similarity, split evenly over
-the lineages it carries, if it agrees with the name chosen above; placeholders neither vote nor count as opposition.
+the lineages it carries; a lineage votes if it equals what was chosen at every rank above, so an answer is always the
+lineage of some reference. Where a lineage has a gap (no name, but names below it) it votes for the gap, which gives no
+name and lets the ranks below go on; its unknown end neither votes nor counts as opposition.
 
 The encoder's own similarities are no evidence. They choose the short list, but a trained encoder places taxa it was
 trained on better than new ones, so calibration on the reference would overrate them. k-mers and alignments know no

@@ -28,12 +28,15 @@ def gather_rows(  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
     evidence = np.full((rows, ranks, feature_count), np.nan)
     weights = np.empty(count)
     allowed = np.empty(codes.shape[0], dtype=np.bool_)
+    agrees = np.empty(codes.shape[0], dtype=np.bool_)
     for row in range(rows):
         _allow(offsets, codes, places[row], rank_banned[row], code_banned[row], allowed)
+        _allow(offsets, codes, places[row], rank_banned[row], code_banned[row], agrees)
         for step in range(count):
             weights[step] = np.exp((score[row, step] - score[row, 0]) / temperature) if places[row, step] >= 0 else 0.0
         for rank in range(ranks):
-            name = _vote(offsets, codes, places[row], weights, allowed, rank, chosen[row])
+            name = _vote(offsets, codes, places[row], weights, allowed, agrees, rank)
+            _narrow(offsets, codes, places[row], rank, name, agrees)
             chosen[row, rank] = name
             if name < 0:
                 continue
@@ -57,16 +60,21 @@ def _allow(offsets, codes, places, rank_banned, code_banned, allowed):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _fits(codes, pair, rank, chosen):  # type: ignore[no-untyped-def]
-    """Whether a pair agrees with the nearest known name chosen above this rank."""
-    for above in range(rank - 1, -1, -1):
-        if chosen[above] >= 0 and codes[pair, above] >= 0:
-            return codes[pair, above] == chosen[above]
-    return True
+def _goes_on(codes, pair, rank):  # type: ignore[no-untyped-def]
+    """Whether a pair has a name anywhere below a rank."""
+    for below in range(rank + 1, codes.shape[1]):
+        if codes[pair, below] >= 0:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
-def _vote(offsets, codes, places, weights, allowed, rank, chosen):  # type: ignore[no-untyped-def]
+def _vote(offsets, codes, places, weights, allowed, agrees, rank):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
+    """Return the name with most of the vote: -1 for a gap in the lineage as for its end.
+
+    Only pairs that equal what was chosen at every rank above vote (``agrees``), so the answer is the lineage of at
+    least one of them. A gap is a name like any other where the lineage goes on below it; its end votes for nothing.
+    """
     names = np.empty(256, dtype=np.int64)
     votes = np.zeros(256)
     found = 0
@@ -79,7 +87,7 @@ def _vote(offsets, codes, places, weights, allowed, rank, chosen):  # type: igno
             members += allowed[pair]
         for pair in range(offsets[amplicon], offsets[amplicon + 1]):
             name = codes[pair, rank]
-            if name < 0 or not allowed[pair] or not _fits(codes, pair, rank, chosen):
+            if not agrees[pair] or (name < 0 and not _goes_on(codes, pair, rank)):
                 continue
             place = 0
             while place < found and names[place] != name:
@@ -97,6 +105,16 @@ def _vote(offsets, codes, places, weights, allowed, rank, chosen):  # type: igno
             most = votes[place]
             best = names[place]
     return best
+
+
+@njit(cache=True, nogil=True)
+def _narrow(offsets, codes, places, rank, name, agrees):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
+    """Keep the pairs that have the chosen name, or the chosen gap."""
+    for amplicon in places:
+        if amplicon < 0:
+            break
+        for pair in range(offsets[amplicon], offsets[amplicon + 1]):
+            agrees[pair] = agrees[pair] and codes[pair, rank] == name
 
 
 @njit(cache=True, nogil=True)
