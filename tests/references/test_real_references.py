@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ REFERENCES = {
 }  # fmt: skip
 
 
+@cache
 def built(
     folder: Path, fasta: str, table: str | None, marker: str, *, trim: bool
 ) -> tuple[AmpliconReference, BuildReport]:
