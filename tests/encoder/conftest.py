@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from abyssal.encoder.network import EncoderNetwork, EncoderSizes
 from abyssal.references.model import AmpliconReference
 

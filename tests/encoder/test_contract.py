@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.load import load_encoder
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from abyssal.config.models import EncoderConfig
 from abyssal.encoder.fetch import fetch_encoder
 from abyssal.encoder.identity import configured_identity, encoder_digest

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from abyssal.encoder.engine import TorchEncoder
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.letters import letter_ids
@@ -24,8 +25,9 @@ def reads() -> list[str]:
 
 
 def test_auto_model_loads_it_and_computes_the_same(tiny_encoder: Path, reads: list[str]) -> None:
-    import abyssal.encoder.modeling  # noqa: F401 - registers the architecture
     from transformers import AutoModel
+
+    import abyssal.encoder.modeling  # noqa: F401 - registers the architecture
 
     model = AutoModel.from_pretrained(tiny_encoder)
     assert model.dtype == torch.float32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from abyssal.encoder.strand import StrandProfile
 from abyssal.sequences.alphabet import reverse_complement
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from abyssal.config.models import MarkerConfig, PretrainConfig, ReferenceConfig
 from abyssal.encoder.baseline import KmerEncoder
 from abyssal.encoder.engine import TorchEncoder
@@ -26,7 +28,6 @@ from abyssal.encoder.training.run import pretrain, starting_network
 from abyssal.encoder.training.sampling import BatchSampler
 from abyssal.encoder.training.views import ViewMaker
 from abyssal.errors import ConfigError, DataError
-from safetensors.torch import load_file
 
 from .conftest import TINY, make_reference
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.vectors import embed_fasta, read_vectors, write_vectors
 from abyssal.errors import DataError
