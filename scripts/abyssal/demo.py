@@ -52,17 +52,17 @@ def served(bundle: Path, log: Path) -> Iterator[str]:
         command = _python("abyssal.cli", "serve", "--bundle", bundle, "--port", "0", "--port-file", port_file)
         service = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            yield f"127.0.0.1:{_wait_for_port(service, port_file, log)}"
+            yield _wait_for_address(service, port_file, log)
         finally:
             os.killpg(service.pid, signal.SIGTERM)
             service.wait(timeout=30)
 
 
-def _wait_for_port(service: subprocess.Popen[bytes], port_file: Path, log: Path) -> int:
+def _wait_for_address(service: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if port_file.is_file() and (text := port_file.read_text().strip()):
-            return int(text)
+            return text
         if service.poll() is not None:
             break
         time.sleep(0.1)

@@ -14,13 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import grpc
-from abyssal.errors import UsageError
-from abyssal.files import write_text
-from abyssal.inference.v1 import classification_pb2_grpc, models_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
+from abyssal.errors import UsageError
+from abyssal.files import write_text
+from abyssal.inference.v1 import classification_pb2_grpc, models_pb2_grpc
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
 from abyssal_server.interceptors import CallGuard

@@ -16,7 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from abyssal.taxonomy.classifications import Classifications
-
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
 from abyssal_server.settings import ServerSettings
 from abyssal_server.window import Answered, Question, Window, Work, Worker

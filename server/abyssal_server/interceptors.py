@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NoReturn, TypeAlias
 
 import grpc
-from abyssal.errors import AbyssalError
 from grpc_status import rpc_status
 
+from abyssal.errors import AbyssalError
 from abyssal_server.calls import Calls
 from abyssal_server.errors import RetryLater
 from abyssal_server.status import rich_status

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import ReadClassifier
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1.common_pb2 import Model
 from abyssal.taxonomy.classifications import ReadError
-from numpy.typing import NDArray
-
 from abyssal_server.errors import NotFound, NotReady
 from abyssal_server.window import Question
 

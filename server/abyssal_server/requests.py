@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pydantic import ValidationError
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.v1.classification_pb2 import ClassifyConfig
 from abyssal.inference.v1.common_pb2 import Limits
-from pydantic import ValidationError
-
 from abyssal_server.errors import InvalidRequest, TooLarge
 from abyssal_server.settings import ServerSettings
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import grpc
+
 from abyssal.inference.messages import item_errors, to_message
 from abyssal.inference.v1 import classification_pb2 as classification
 from abyssal.inference.v1 import classification_pb2_grpc, models_pb2, models_pb2_grpc
-
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
 from abyssal_server.errors import InvalidRequest

@@ -23,14 +23,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import grpc
-from abyssal.client.errors import ServiceError, ServiceUnavailable
-from abyssal.errors import AbyssalError, BundleError, SequenceFormatError, UsageError
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, ResourceInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
+from abyssal.client.errors import ServiceError, ServiceUnavailable
+from abyssal.errors import AbyssalError, BundleError, SequenceFormatError, UsageError
 from abyssal_server.errors import (
     DeadlinePassed,
     Draining,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.messages import to_message
 from abyssal.inference.v1.classification_pb2 import (
@@ -25,7 +26,6 @@ from abyssal.inference.v1.classification_pb2 import (
     StreamSummary,
 )
 from abyssal.inference.v1.common_pb2 import Timing
-
 from abyssal_server.calls import Calls, draining
 from abyssal_server.engine import Engine, Lane
 from abyssal_server.errors import InvalidRequest

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import ReadClassifier, concatenate, select
 from abyssal.taxonomy.classifications import Classifications

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
+from tests.bundle.s3_server import S3Server, s3_server
+
 from abyssal.bundle.golden import select_golden_queries
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
-from safetensors.numpy import load_file, save_file
-
-from tests.bundle.s3_server import S3Server, s3_server
 
 RANKS = ("domain", "genus")
 LINEAGES = [("Eukaryota", "Alpha"), ("Eukaryota", "Beta"), ("Eukaryota", "Gamma")]

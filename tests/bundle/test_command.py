@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.bundle.diff import diff_bundles
 from abyssal.bundle.read import open_bundle
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abyssal.bundle.provenance import study_provenance
 from abyssal.files import sha256_file, write_json
 

@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
 from abyssal.bundle.manifest import is_allowed_path, parse_manifest
 from abyssal.bundle.read import open_bundle
 from abyssal.errors import BundleError
 from abyssal.files import to_json
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 CASES_IN_CI = 10_000
 CASES_IN_ALL = 1_000_000

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import open_registry
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abyssal.bundle.manifest import FORMAT_VERSION, MAX_MANIFEST_BYTES
 from abyssal.bundle.read import open_bundle
 from abyssal.errors import BundleError, UsageError

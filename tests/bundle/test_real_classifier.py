@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
+
 from abyssal.bundle.golden import golden_answers, select_golden_queries, self_test
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.read import open_bundle
@@ -20,7 +22,6 @@ from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import MarkerSpec, save_model
-from safetensors.numpy import load_file, save_file
 
 RANKS = ("family", "genus", "species")
 

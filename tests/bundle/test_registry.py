@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.bundle.s3_server import BUCKET, S3Server
+
 from abyssal.bundle.manifest import Manifest
 from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry import Labels, Registry, open_location, open_registry
 from abyssal.bundle.registry.base import version_order
 from abyssal.errors import BundleError, UsageError
-
-from tests.bundle.s3_server import BUCKET, S3Server
 
 _prefixes = itertools.count()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.bundle.golden import self_test
 from abyssal.bundle.manifest import FORMAT_VERSION, Manifest
 from abyssal.bundle.provenance import study_provenance

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.bundle.s3_server import BUCKET
+
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import open_location, open_registry
 from abyssal.bundle.signing import sign_bundle, signature_path, verify_signature
 from abyssal.errors import BundleError, UsageError
-
-from tests.bundle.s3_server import BUCKET
 
 pytest.importorskip("model_signing", reason="install abyssal[sign]")
 from cryptography.hazmat.primitives import serialization

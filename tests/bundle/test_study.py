@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.bundle.golden import read_golden
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.provenance import (

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.bundle.card import flatten_numbers, operating_points
 from abyssal.bundle.golden import read_golden, select_golden_queries, self_test
 from abyssal.bundle.manifest import FORMAT_VERSION, Marker

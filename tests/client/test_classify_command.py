@@ -18,13 +18,14 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from support.serving import RunningServer, running_server
+from support.tiny_bundle import RANKS, reads_like_users_send
+
 from abyssal.cli import main
 from abyssal.client import Client
 from abyssal.inference.v1 import classification_pb2_grpc
 from abyssal.inference.v1.classification_pb2 import EmbedRequest
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from support.serving import RunningServer, running_server
-from support.tiny_bundle import RANKS, reads_like_users_send
 
 pytestmark = pytest.mark.timeout(180)
 READS = reads_like_users_send(1500)

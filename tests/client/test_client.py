@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
+from support.serving import PacedClassifier, RunningServer, paced_model, running_server
+
 from abyssal.client import Client, ServiceError, ServiceUnavailable
 from abyssal.client.asynchronous import AsyncClient
 from abyssal.config.models import NoveltyConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.records import SequenceRecord
 from abyssal.taxonomy.classifications import tsv_rows
-from support.serving import PacedClassifier, RunningServer, paced_model, running_server
 
 pytestmark = pytest.mark.timeout(90)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}{'C' * (i // 64)}" for i in range(1000)]

@@ -6,6 +6,11 @@ import contextlib
 
 import numpy as np
 import pytest
+from google.protobuf.message import DecodeError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.serving import LINEAGES, RANKS, PacedClassifier
+
 from abyssal.client.session import TaxaPages
 from abyssal.errors import BundleError, DataError
 from abyssal.inference.batches import concatenate, distinct, in_chunks, select
@@ -14,10 +19,6 @@ from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1.classification_pb2 import Answers
 from abyssal.inference.v1.models_pb2 import GetTaxonomyResponse
 from abyssal.taxonomy.classifications import Classifications, tsv_rows
-from google.protobuf.message import DecodeError
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.serving import LINEAGES, RANKS, PacedClassifier
 
 TAXA = NumberedTaxa.from_lineages(RANKS, LINEAGES)
 READ_LISTS = st.lists(st.text(alphabet="ACGTN!", max_size=30), max_size=40)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from abyssal.config.generate import generated_files, keys
 from abyssal.config.load import load_config
 from abyssal.config.models import AbyssalConfig

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+
 from abyssal.discovery.clusterers import ClusterItems
 from abyssal.encoder.kmers import kmer_profiles
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import adjusted_rand_score
+
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.clusterers import (
     NOISE,
@@ -18,7 +20,6 @@ from abyssal.discovery.clusterers import (
     make_clusterer,
 )
 from abyssal.discovery.stability import singletons_for_noise
-from sklearn.metrics import adjusted_rand_score
 
 CLUSTERERS = [
     pytest.param(ManifoldDensityClusterer(distance=0.4), id="umap-hdbscan"),

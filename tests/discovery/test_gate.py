@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from abyssal.discovery.gate import best_similarity, decide
 from abyssal.encoder.kmers import kmer_profiles
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from abyssal.discovery.matching import match_previous
 from abyssal.discovery.records import StoredTaxon, read_members
 from abyssal.errors import DataError

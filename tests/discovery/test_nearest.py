@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from abyssal.discovery.nearest import find_nearest, global_identity, lineage_text, rank_distances, rank_of_novelty
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.references.model import AmpliconReference

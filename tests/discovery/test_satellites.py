@@ -5,6 +5,7 @@ from __future__ import annotations
 import edlib
 import numpy as np
 import pytest
+
 from abyssal.discovery.satellites import MAX_EDITS, MIN_SKEW, find_parents
 
 PARENT = "ACGTTGCAAGGCTTACCGATAGGCATTACGGATCCATGCAAGTTCGATCCGGTA"

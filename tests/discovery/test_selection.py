@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.clusterers import Choice
 from abyssal.discovery.describe import EmbeddedReference

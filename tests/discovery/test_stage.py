@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.stage_files import OUTPUTS, ClusterFiles, cluster_files
 from abyssal.encoder.kmers import kmer_profiles

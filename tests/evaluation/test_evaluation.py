@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.evolved_taxa import evolved_reference
+
 from abyssal.config.models import EvaluateConfig, TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.vectors import embed_fasta, write_vectors
@@ -19,7 +21,6 @@ from abyssal.evaluation.split import split_reference
 from abyssal.references.model import AmpliconReference, write_reference
 from abyssal.splits import genus_part, species_part
 from abyssal.taxonomy.model import MarkerSpec
-from support.evolved_taxa import evolved_reference
 
 
 def test_the_split_leaks_neither_names_nor_sequences() -> None:

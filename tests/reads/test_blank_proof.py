@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import Read, Sequencer, random_sequence, write_fastq
+from support.reads_chain import Chain, Results, library
+
 from abyssal.config.models import DenoiseConfig, PreprocessConfig
 from abyssal.reads.study import LibraryFiles
 from abyssal.samples.model import Library
-from support.amplicons import Read, Sequencer, random_sequence, write_fastq
-from support.reads_chain import Chain, Results, library
 
 RNG = np.random.default_rng(5)
 SPECIES = [random_sequence(RNG, 180) for _ in range(6)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from abyssal.reads.controls import apply_controls, remove_tag_jumps, write_removals
 from abyssal.reads.ledger import control_counts, tag_jump_counts
 from abyssal.reads.table import CountTable
-from hypothesis import given
-from hypothesis import strategies as st
 
 TABLE = CountTable.from_columns(
     {

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import random_sequence, substituted
+
 from abyssal.reads.denoise import denoise, pool_uniques, remove_chimeras
 from abyssal.reads.filtering import read_sized
 from abyssal.sequences.alphabet import sequence_id
-from support.amplicons import random_sequence, substituted
 
 Sized = dict[str, int]
 

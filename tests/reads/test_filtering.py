@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import random_sequence, write_fastq
+
 from abyssal.errors import SequenceFormatError
 from abyssal.reads.filtering import FilterSettings, filter_reads, read_sized
 from abyssal.sequences.alphabet import sequence_id
-from support.amplicons import random_sequence, write_fastq
 
 SETTINGS = FilterSettings(max_expected_errors=1.0, max_ambiguous=0, min_length=80, max_length=120)
 

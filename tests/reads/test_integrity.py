@@ -6,9 +6,10 @@ import gzip
 from pathlib import Path
 
 import pytest
+from support.amplicons import write_fastq
+
 from abyssal.errors import SequenceFormatError
 from abyssal.reads.integrity import count_fastq
-from support.amplicons import write_fastq
 
 READS = [(f"read{number}", "ACGTNACGTA", "IIIIIIIIII") for number in range(500)]
 

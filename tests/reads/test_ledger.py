@@ -6,6 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.amplicons import Sequencer, random_sequence
+from support.reads_chain import Chain, library
+
 from abyssal.errors import DataError, LedgerError
 from abyssal.reads.counts import STEPS, StepCounts, read_counts, write_counts
 from abyssal.reads.ledger import (
@@ -19,10 +24,6 @@ from abyssal.reads.ledger import (
 )
 from abyssal.reads.map_back import Assignment
 from abyssal.reads.table import CountTable
-from hypothesis import given
-from hypothesis import strategies as st
-from support.amplicons import Sequencer, random_sequence
-from support.reads_chain import Chain, library
 
 REASONS = st.dictionaries(st.sampled_from(["short", "poor", "chimera"]), st.integers(0, 100), max_size=3)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import random_sequence, substituted
+
 from abyssal.errors import DataError
 from abyssal.reads.map_back import Assignment, map_back, read_assignments, write_assignments
 from abyssal.sequences.alphabet import sequence_id
-from support.amplicons import random_sequence, substituted
 
 RNG = np.random.default_rng(21)
 FIRST, SECOND = random_sequence(RNG, 200), random_sequence(RNG, 200)

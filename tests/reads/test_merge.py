@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import random_sequence, substituted, write_fastq
+
 from abyssal.errors import ToolError
 from abyssal.reads.merge import merge_pairs, parse_merge_report
 from abyssal.sequences.alphabet import reverse_complement
-from support.amplicons import random_sequence, substituted, write_fastq
 
 
 def pair_files(folder: Path, amplicons: list[str], length: int, errors: int = 0) -> list[Path]:

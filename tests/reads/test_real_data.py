@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from abyssal.config.models import PreprocessConfig, TrimConfig
 from support.reads_chain import Chain, Results, library
+
+from abyssal.config.models import PreprocessConfig, TrimConfig
 
 pytestmark = pytest.mark.shared_data
 

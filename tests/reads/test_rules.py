@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from support.amplicons import FORWARD, REVERSE, Sequencer, random_sequence, write_fastq
+
 from abyssal.reads.ledger import read_ledger
 from abyssal.reads.table import read_table
-from support.amplicons import FORWARD, REVERSE, Sequencer, random_sequence, write_fastq
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(900)]
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.amplicons import Sequencer, random_sequence, write_fastq
+from support.reads_chain import Chain, library
+
 from abyssal.config.models import ControlsConfig, DenoiseConfig, PreprocessConfig, TrimConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import read_records
-from support.amplicons import Sequencer, random_sequence, write_fastq
-from support.reads_chain import Chain, library
 
 RNG = np.random.default_rng(12)
 SPECIES = [random_sequence(RNG, int(length)) for length in RNG.integers(150, 230, 12)]

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from abyssal.errors import DataError
-from abyssal.reads.table import CountTable, read_table, write_table
 from hypothesis import given
 from hypothesis import strategies as st
+
+from abyssal.errors import DataError
+from abyssal.reads.table import CountTable, read_table, write_table
 
 NAMES = st.text("abc123.-_", min_size=1, max_size=4)
 COLUMNS = st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(1, 10**9), max_size=5), max_size=5)

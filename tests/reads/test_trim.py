@@ -8,11 +8,12 @@ from pathlib import Path
 import dnaio
 import numpy as np
 import pytest
+from support.amplicons import FORWARD, REVERSE, Sequencer, one_of, random_sequence, substituted, write_fastq
+
 from abyssal.reads.counts import StepCounts
 from abyssal.reads.merge import merge_pairs
 from abyssal.reads.trim import TrimSettings, trim_primers
 from abyssal.sequences.alphabet import reverse_complement
-from support.amplicons import FORWARD, REVERSE, Sequencer, one_of, random_sequence, substituted, write_fastq
 
 SETTINGS = TrimSettings(FORWARD, REVERSE)
 

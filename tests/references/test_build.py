@@ -8,12 +8,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from support.references_made import FORWARD_SITE, MARKER, REVERSE_SITE, mutate, random_dna, raw
+
 from abyssal.errors import ReferenceFormatError
 from abyssal.references.build import BuildReport, BuildSettings, build_reference
 from abyssal.references.formats.raw import RawRecord
 from abyssal.references.markers import ResolvedMarker
 from abyssal.sequences.alphabet import reverse_complement
-from support.references_made import FORWARD_SITE, MARKER, REVERSE_SITE, mutate, random_dna, raw
 
 RNG_SEED = 11
 

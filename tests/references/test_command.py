@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.references_made import FORWARD_SITE, MARKER, REVERSE_SITE, mutate, random_dna, tree_reference, write_text
+
 from abyssal.errors import UsageError
 from abyssal.files import read_json
 from abyssal.references.build import BuildReport
@@ -15,7 +17,6 @@ from abyssal.references.model import read_reference
 from abyssal.references.report import reference_report, render_report
 from abyssal.references.stage import write_gate, write_load_files
 from abyssal.references.suspects import Suspect
-from support.references_made import FORWARD_SITE, MARKER, REVERSE_SITE, mutate, random_dna, tree_reference, write_text
 
 
 def made_fasta(folder: Path) -> Path:

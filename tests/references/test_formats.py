@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from abyssal.errors import AbyssalError, ReferenceFormatError, UsageError
-from abyssal.references.formats import FORMATS, open_reference, recognise
-from abyssal.references.formats.headers import lettered_names
 from hypothesis import given
 from hypothesis import strategies as st
 from support.references_made import write_text
+
+from abyssal.errors import AbyssalError, ReferenceFormatError, UsageError
+from abyssal.references.formats import FORMATS, open_reference, recognise
+from abyssal.references.formats.headers import lettered_names
 
 A = "ACGTACGTTGCATGCATTGCAACGTTAGC"
 B = "TTGCATGCAACCGGTTAACCGGATATCGA"

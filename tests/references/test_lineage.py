@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from abyssal.errors import ReferenceFormatError, UsageError
-from abyssal.references.lineage import LineageBook, clean_lineage, is_placeholder, resolve_conflicts
-from abyssal.references.synonyms import accepted_names
 from hypothesis import given
 from hypothesis import strategies as st
 from support.references_made import write_text
+
+from abyssal.errors import ReferenceFormatError, UsageError
+from abyssal.references.lineage import LineageBook, clean_lineage, is_placeholder, resolve_conflicts
+from abyssal.references.synonyms import accepted_names
 
 RANKS = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 

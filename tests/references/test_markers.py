@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+
 from abyssal.config.models import NAME_PATTERN, MarkerConfig
 from abyssal.errors import ConfigError
 from abyssal.references.markers import read_markers, resolve_marker

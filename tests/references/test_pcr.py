@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from abyssal.references.markers import ResolvedMarker
-from abyssal.references.pcr import Site, amplify
-from abyssal.sequences.alphabet import IUPAC_BASES, reverse_complement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.references_made import FORWARD_SITE, MARKER, REVERSE_SITE, mutate, random_dna
+
+from abyssal.references.markers import ResolvedMarker
+from abyssal.references.pcr import Site, amplify
+from abyssal.sequences.alphabet import IUPAC_BASES, reverse_complement
 
 
 def template(rng: np.random.Generator, length: int = 150) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from abyssal.references.build import BuildReport, BuildSettings, build_reference
 from abyssal.references.formats import open_reference
 from abyssal.references.markers import resolve_marker

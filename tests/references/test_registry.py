@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
 from abyssal.errors import DataError, UsageError
 from abyssal.files import read_json
 from abyssal.references.registry import LOCK_NAME, Source, download, fetch, find_source, read_sources

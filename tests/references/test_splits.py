@@ -5,6 +5,8 @@ from __future__ import annotations
 import edlib
 import numpy as np
 import pytest
+from support.references_made import tree_reference
+
 from abyssal.errors import UsageError
 from abyssal.references.model import AmpliconReference
 from abyssal.references.splits import (
@@ -16,7 +18,6 @@ from abyssal.references.splits import (
     split_by_identity,
 )
 from abyssal.splits import encoder_may_train_on, species_part
-from support.references_made import tree_reference
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.references_made import tree_reference
+
 from abyssal.errors import UsageError
 from abyssal.references.model import AmpliconReference
 from abyssal.references.noise import measure_suspects, plant_noise
 from abyssal.references.suspects import find_suspects, without_suspects, write_suspects
-from support.references_made import tree_reference
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.stage_files import ClusterFiles, cluster_files
 from abyssal.encoder.kmers import kmer_profiles

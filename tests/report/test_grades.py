@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.errors import DataError
 from abyssal.evaluation.answers import Answers, judge
 from abyssal.evaluation.grade import baseline_wins, grade

@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
 from abyssal.report.inputs import read_results
 from abyssal.report.render import render_report, write_report
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from abyssal.samples.sheet import read_sample_sheet
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from abyssal.errors import DataError
 from abyssal.samples.libraries import read_libraries, write_libraries
 from abyssal.samples.model import Library

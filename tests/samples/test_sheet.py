@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from abyssal.errors import SampleSheetError
 from abyssal.samples.model import Library
 from abyssal.samples.sheet import read_sample_sheet

@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
+from support.serving import PacedClassifier, paced_model
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.taxonomy.classifications import tsv_rows
 from abyssal_server.engine import Engine, LetterBudget
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
 from abyssal_server.settings import ServerSettings
 from abyssal_server.window import Question
-from support.serving import PacedClassifier, paced_model
 
 Result = TypeVar("Result")
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}{'A' * (i % 13)}" for i in range(64)]

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 import httpx
 import pytest
 import uvicorn
+from support.serving import PacedClassifier, RunningServer
+
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from abyssal_server.gateway.app import create_app
 from abyssal_server.gateway.process import listen
 from abyssal_server.gateway.results import ClassifyOutput
 from abyssal_server.settings import GatewaySettings
-from support.serving import PacedClassifier, RunningServer
 
 pytestmark = pytest.mark.timeout(60)
 READS = [("a", "ACGTACGTAA"), ("b", "ACGTACGTCC"), ("bad", "ACGT!ACGTCC"), ("c", "acguacguaa")]

@@ -12,6 +12,11 @@ from collections.abc import Iterator
 import grpc
 import numpy as np
 import pytest
+from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from support.serving import PacedClassifier, RunningServer, paced_model, running_server, server_that_loads
+
 from abyssal.client.session import CHANNEL_OPTIONS
 from abyssal.errors import UsageError
 from abyssal.inference.messages import to_classifications
@@ -20,10 +25,6 @@ from abyssal.inference.v1 import classification_pb2 as messages
 from abyssal.inference.v1 import classification_pb2_grpc, common_pb2, models_pb2, models_pb2_grpc
 from abyssal.taxonomy.classifications import tsv_rows
 from abyssal_server.app import CLASSIFICATION
-from google.rpc import error_details_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from support.serving import PacedClassifier, RunningServer, paced_model, running_server, server_that_loads
 
 pytestmark = pytest.mark.timeout(60)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}" for i in range(64)]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
-import abyssal
-import abyssal_server
 import grpc
 import pytest
+
+import abyssal
+import abyssal_server
 from abyssal.client.errors import ServiceError
 from abyssal.errors import AbyssalError, ConfigError
 from abyssal_server import status

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.sequences.records import SequenceRecord, read_records
 from abyssal.simulate.community import LibraryPlan
 from abyssal.simulate.libraries import SimulationReport, simulate_libraries

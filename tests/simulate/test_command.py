@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from abyssal.sequences.records import read_records, write_fasta
 from abyssal.simulate.quality import load_quality_model
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.errors import DataError, UsageError
 from abyssal.simulate.community import (
     CommunitySettings,

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.errors import DataError, UsageError
 from abyssal.sequences.alphabet import reverse_complement, sequence_id
 from abyssal.sequences.records import read_records, write_fasta

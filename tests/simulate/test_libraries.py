@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.errors import UsageError
 from abyssal.sequences.alphabet import IUPAC_BASES, reverse_complement, sequence_id
 from abyssal.sequences.records import read_records

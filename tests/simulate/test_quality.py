@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+
 from abyssal.errors import DataError, UsageError
 from abyssal.sequences.records import read_records
 from abyssal.simulate.quality import fit_quality_model, load_quality_model, save_quality_model, shipped_models
-from safetensors import safe_open
 
 from .conftest import Simulated
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.errors import AbyssalError, ReferenceFormatError, UsageError
 from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference

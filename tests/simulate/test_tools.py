@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import read_records
 from abyssal.simulate.community import LibraryPlan

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from abyssal.sequences.alphabet import IUPAC_BASES, reverse_complement
 
 FORWARD = "CCAGCASCYGCGGTAATTCC"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.alphabet import sequence_id
 

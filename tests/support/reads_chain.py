@@ -17,7 +17,6 @@ from abyssal.reads.study import LibraryFiles, Pool, StudyOutputs, count_study, p
 from abyssal.reads.table import CountTable, read_table
 from abyssal.reads.trim import TrimSettings, trim_primers
 from abyssal.samples.model import Library
-
 from support.amplicons import FORWARD, REVERSE
 
 OUTPUTS = ("asvs", "table", "libraries_table", "chimeras", "controls", "ledger", "summary")

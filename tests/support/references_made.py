@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+
 from abyssal.references.formats.raw import RawRecord, RawReference
 from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference

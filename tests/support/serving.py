@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1.common_pb2 import Model

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from abyssal.bundle.golden import select_golden_queries
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle

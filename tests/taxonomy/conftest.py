@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.evolved_taxa import evolved_reference
+
 from abyssal.config.models import TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import MarkerSpec, Model, save_model
-from support.evolved_taxa import evolved_reference
 
 NEW_GENUS = "ko0f0g0"
 NEW_SPECIES = "ko1f1g1s1"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.ensemble import HistGradientBoostingClassifier
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.taxonomy.calibration import RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decision import accepted_rank, novel_rank
 from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
-from hypothesis import given
-from hypothesis import strategies as st
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 
 def test_plain_arrays_say_what_scikit_learn_says() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.evolved_taxa import mutate
+
 from abyssal.config.models import NoveltyConfig, TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.errors import BundleError
@@ -16,7 +18,6 @@ from abyssal.taxonomy.classifications import ReadErrorCode, Source, tsv_header, 
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import load_model, save_model
-from support.evolved_taxa import mutate
 
 from .conftest import MARKER, Trained
 

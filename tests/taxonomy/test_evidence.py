@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
 from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.alignment import identity
 from abyssal.taxonomy.evidence import FEATURES, LOCAL, Neighbours, gather, nothing_banned
 from abyssal.taxonomy.index import TaxonTable, build_index, taxon_table
 from abyssal.taxonomy.leave_out import draw_queries
 from abyssal.taxonomy.neighbourhood import local_similarities, neighbour_lists
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from .conftest import Trained
 

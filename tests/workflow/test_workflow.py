@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.study import MARKER, Study, small_study
+
 from abyssal.bundle.read import open_bundle
 from abyssal.sequences.records import read_records
-from support.study import MARKER, Study, small_study
 
 pytestmark = pytest.mark.workflow
 

@@ -9,13 +9,6 @@ from importlib.resources import files
 from typing import Any
 
 import grpc
-from abyssal import __version__
-from abyssal.client.asynchronous import AsyncClient
-from abyssal.client.errors import service_error
-from abyssal.config.models import NoveltyConfig
-from abyssal.errors import AbyssalError
-from abyssal.sequences.records import SequenceRecord
-from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -24,6 +17,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import Message
 
+from abyssal import __version__
+from abyssal.client.asynchronous import AsyncClient
+from abyssal.client.errors import service_error
+from abyssal.config.models import NoveltyConfig
+from abyssal.errors import AbyssalError
+from abyssal.sequences.records import SequenceRecord
+from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from abyssal_server.app import CLASSIFICATION
 from abyssal_server.errors import InvalidRequest, NotReady, Overloaded, TooLarge, UnsupportedMedia
 from abyssal_server.gateway import examples

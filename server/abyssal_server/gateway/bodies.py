@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from abyssal.errors import SequenceFormatError
-
 from abyssal_server.errors import TooLarge
 from abyssal_server.settings import GatewaySettings
 

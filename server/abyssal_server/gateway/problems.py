@@ -6,11 +6,11 @@ import json
 import math
 from typing import Any
 
-from abyssal.client.errors import ServiceError
-from abyssal.errors import AbyssalError
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from abyssal.client.errors import ServiceError
+from abyssal.errors import AbyssalError
 from abyssal_server.errors import InvalidRequest
 from abyssal_server.status import http_status_of, retry_after_of, row_of
 

@@ -7,9 +7,9 @@ import socket
 from pathlib import Path
 
 import uvicorn
+
 from abyssal.errors import UsageError
 from abyssal.files import write_text
-
 from abyssal_server.gateway.app import create_app
 from abyssal_server.settings import GatewaySettings
 

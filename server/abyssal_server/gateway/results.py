@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pydantic import BaseModel, Field
+
 from abyssal.client.session import ModelInfo
 from abyssal.taxonomy.classifications import Classifications, Source, accepted_taxon
-from pydantic import BaseModel, Field
 
 
 class ModelOutput(BaseModel):

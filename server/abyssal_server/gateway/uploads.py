@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from abyssal.config.models import NoveltyConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.records import SequenceRecord, parse_records
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from abyssal_server.errors import TooLarge
 from abyssal_server.gateway.bodies import GZIP_MAGIC
 from abyssal_server.gateway.problems import FieldProblem, InvalidFields
