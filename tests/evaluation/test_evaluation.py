@@ -35,6 +35,15 @@ def test_the_split_leaks_neither_names_nor_sequences() -> None:
     assert len(split_reference(reference, 5, 1).queries) == 5
 
 
+def test_sequences_an_encoder_was_trained_on_are_not_asked() -> None:
+    reference = evolved_reference()
+    every = split_reference(reference, 1000, 1)
+    seen = {query.sequence for query in every.queries[::2]}
+    rest = split_reference(reference, 1000, 1, seen=seen.__contains__)
+    assert [query for query in every.queries if query.sequence not in seen] == list(rest.queries)
+    assert rest.fitted == every.fitted
+
+
 def test_truth_knows_present_absent_and_unknown() -> None:
     fitted = AmpliconReference(("g", "s"), ("a",), ("ACGT",), ((("x", ("G", "s")),),))
     truth = judge([("G", "s"), ("G", "t"), ("H", "u"), ("G", None)], fitted)

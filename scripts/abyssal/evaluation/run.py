@@ -73,7 +73,10 @@ def evaluate_files(files: EvaluateFiles, metrics: Path, queries: Path, settings:
         _write_queries(queries, (), None, [])
         return
     reference = read_reference(files.reference, files.lineages)
-    split = split_reference(reference, settings.evaluate.queries, settings.seed)
+    hashes = _training_hashes(files)
+    split = split_reference(
+        reference, settings.evaluate.queries, settings.seed, seen=lambda sequence: sequence_hash(sequence) in hashes
+    )
     if not split.queries or not len(split.fitted):
         write_json(metrics, _nothing("the reference is too small to hold taxa out"))
         _write_queries(queries, (), None, [])
@@ -83,7 +86,9 @@ def evaluate_files(files: EvaluateFiles, metrics: Path, queries: Path, settings:
     answers = [_ours(classifier, split.queries), *_peers(split, settings.evaluate.baselines)]
     found: dict[str, Any] = {method.method: grade(method, truth, seed=settings.seed) for method in answers}
     found[OURS]["calibration_with_stated_share"] = _stated(classifier, split.queries, truth)
-    write_json(metrics, _metrics(found, split, truth, settings) | {"encoder_saw_queries": _seen(files, split, truth)})
+    write_json(
+        metrics, _metrics(found, split, truth, settings) | {"encoder_saw_queries": _seen(files, hashes, split, truth)}
+    )
     _write_queries(queries, split.queries, truth, answers)
 
 
@@ -165,14 +170,18 @@ def _metrics(found: dict[str, Any], split: EvaluationSplit, truth: Truth, settin
     }
 
 
-def _seen(files: EvaluateFiles, split: EvaluationSplit, truth: Truth) -> dict[str, Any]:
-    """Say which queries were in the encoder's training, by the hashes that lie beside its weights."""
+def _training_hashes(files: EvaluateFiles) -> frozenset[int]:
+    """The sequences an encoder was trained on, by the hashes beside its weights; empty where it names none."""
     source = files.encoder_source / HASHES_FILE
-    if not source.is_file():
+    return frozenset(load_file(source)["hashes"].tolist()) if source.is_file() else frozenset()
+
+
+def _seen(files: EvaluateFiles, hashes: frozenset[int], split: EvaluationSplit, truth: Truth) -> dict[str, Any]:
+    """Say which queries were in the encoder's training; there are none unless it hides what it was trained on."""
+    if not hashes:
         trained = encoder_files(files.encoder) is not None
         note = "the encoder does not say what it was trained on" if trained else "k-mers are not trained"
         return {"known": not trained, "queries": None if trained else 0, "note": note}
-    hashes = set(load_file(source)["hashes"].tolist())
     met = [
         name for query, name in zip(split.queries, truth.strata, strict=True) if sequence_hash(query.sequence) in hashes
     ]

@@ -7,6 +7,7 @@ The split depends on names and sequences only, so it is the same on every machin
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,10 +49,13 @@ class EvaluationSplit:
     queries: tuple[HeldOutQuery, ...]
 
 
-def split_reference(reference: AmpliconReference, most: int, seed: int) -> EvaluationSplit:
+def split_reference(
+    reference: AmpliconReference, most: int, seed: int, *, seen: Callable[[str], bool] = lambda _: False
+) -> EvaluationSplit:
     """Split a reference; at most ``most`` queries are asked, chosen evenly over new and known taxa.
 
     An amplicon that a held-out and a remaining taxon share stays in the reference and is not asked: nobody could tell.
+    Nor is one asked that an encoder has been trained on, as ``seen`` tells.
     """
     counts = _species_counts(reference)
     kept: list[int] = []
@@ -68,6 +72,7 @@ def split_reference(reference: AmpliconReference, most: int, seed: int) -> Evalu
     ids = tuple(reference.ids[place] for place in kept)
     sequences = tuple(reference.sequences[place] for place in kept)
     fitted = AmpliconReference(reference.ranks, ids, sequences, tuple(members))
+    queries = [query for query in queries if not seen(query.sequence)]
     if len(queries) > most:
         chosen = np.random.default_rng(seed).choice(len(queries), size=most, replace=False)
         queries = [queries[place] for place in np.sort(chosen)]
