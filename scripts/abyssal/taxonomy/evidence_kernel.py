@@ -62,14 +62,14 @@ def _allow(offsets, codes, places, rank_banned, code_banned, allowed):  # type: 
 @njit(cache=True, nogil=True)
 def _goes_on(codes, pair, rank):  # type: ignore[no-untyped-def]
     """Whether a pair has a name anywhere below a rank."""
+    names = 0
     for below in range(rank + 1, codes.shape[1]):
-        if codes[pair, below] >= 0:
-            return True
-    return False
+        names += codes[pair, below] >= 0
+    return names > 0
 
 
 @njit(cache=True, nogil=True)
-def _vote(offsets, codes, places, weights, allowed, agrees, rank):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
+def _vote(offsets, codes, places, weights, allowed, agrees, rank):  # type: ignore[no-untyped-def]
     """Return the name with most of the vote: -1 for a gap in the lineage as for its end.
 
     Only pairs that equal what was chosen at every rank above vote (``agrees``), so the answer is the lineage of at
@@ -108,7 +108,7 @@ def _vote(offsets, codes, places, weights, allowed, agrees, rank):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _narrow(offsets, codes, places, rank, name, agrees):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
+def _narrow(offsets, codes, places, rank, name, agrees):  # type: ignore[no-untyped-def]
     """Keep the pairs that have the chosen name, or the chosen gap."""
     for amplicon in places:
         if amplicon < 0:
