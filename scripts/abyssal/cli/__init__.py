@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from abyssal import __version__
 from abyssal.cli import commands
-from abyssal.errors import AbyssalError
+from abyssal.errors import AbyssalError, UsageError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -46,3 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        if arguments.debug or error.filename is None:
+            raise
+        sys.stderr.write(f"ERROR: {error.filename}: {error.strerror}; may you read or write there?\n")
+        return UsageError.exit_code
