@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.load import load_encoder
@@ -60,6 +61,18 @@ def test_order_does_not_matter(encoder: Encoder, reads: list[str]) -> None:
 
 def test_the_same_call_gives_the_same_bits(encoder: Encoder, reads: list[str]) -> None:
     assert encoder.embed(reads).tobytes() == encoder.embed(reads).tobytes()
+
+
+def test_the_number_of_threads_does_not_matter(encoder: Encoder, reads: list[str]) -> None:
+    threads = torch.get_num_threads()
+    rows = {}
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            rows[count] = encoder.embed(reads)
+    finally:
+        torch.set_num_threads(threads)
+    assert rows[1].tobytes() == rows[2].tobytes() == rows[3].tobytes()
 
 
 def test_case_and_uracil_do_not_matter(encoder: Encoder, reads: list[str]) -> None:

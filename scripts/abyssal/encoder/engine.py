@@ -1,12 +1,14 @@
 """The reference engine: an Abyssal encoder in PyTorch fp32, in batches whose shape depends on nothing but the sequence.
 
 A matrix product may round differently when its shape changes. So that a sequence gets the same vector whatever stands
-beside it, each batch has a fixed number of rows and only sequences of one padded length, and vectors are rounded.
+beside it, each batch has a fixed number of rows and only sequences of one padded length, and vectors are rounded. So
+that it gets the same vector however many cores there are, each batch is computed by one thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -49,6 +51,25 @@ def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[tuple
             yield columns, indices[start : start + batch_size]
 
 
+class BatchWorkers:
+    """Computes batches side by side on the CPU, each in one thread: a sum split over threads rounds differently."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._pool: ThreadPoolExecutor | None = None
+
+    def vectors(
+        self, compute: Callable[[int, list[int]], NDArray[np.float32]], batches: Sequence[tuple[int, list[int]]]
+    ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Yield the indices of each (columns, indices) and what ``compute`` makes of it, in order."""
+        workers = torch.get_num_threads() if self._device == "cpu" else 1
+        if self._pool is None and workers > 1:
+            self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+        spread = map if self._pool is None else self._pool.map
+        results = spread(lambda batch: compute(*batch), batches)
+        yield from zip((indices for _, indices in batches), results, strict=True)
+
+
 class TorchEncoder:
     """An ``Encoder`` around an ``EncoderNetwork``.
 
@@ -73,6 +94,7 @@ class TorchEncoder:
         self._batch_size = batch_size
         self._device = device
         self._use_deep = network.reads_letters if use_deep is None else use_deep
+        self._workers = BatchWorkers(device)
 
     @property
     def dimension(self) -> int:
@@ -91,8 +113,13 @@ class TorchEncoder:
         letters = [normalise(sequence) for sequence in sequences]
         limit = self._network.sizes.max_bases
         vectors = np.zeros((len(letters), self.dimension), dtype=np.float32)
-        for columns, indices in batches_by_length([min(len(one), limit) for one in letters], self._batch_size):
-            vectors[indices] = self._embed_batch([letters[index] for index in indices], columns)
+        batches = list(batches_by_length([min(len(one), limit) for one in letters], self._batch_size))
+
+        def compute(columns: int, indices: list[int]) -> NDArray[np.float32]:
+            return self._embed_batch([letters[index] for index in indices], columns)
+
+        for indices, computed in self._workers.vectors(compute, batches):
+            vectors[indices] = computed
         return round_vectors(vectors)
 
     @torch.inference_mode()

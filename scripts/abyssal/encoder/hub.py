@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from abyssal.encoder.engine import engine_name, round_vectors
+from abyssal.encoder.engine import BatchWorkers, engine_name, round_vectors
 from abyssal.encoder.identity import SETTINGS_FILE
 from abyssal.errors import DataError, UsageError
 from abyssal.files import read_json, write_json
@@ -82,6 +82,7 @@ class HubEncoder:
         self._digest = digest
         self._batch_size = batch_size
         self._device = device
+        self._workers = BatchWorkers(device)
 
     @classmethod
     def load(
@@ -132,11 +133,17 @@ class HubEncoder:
         groups: dict[int, list[int]] = {}
         for index, row in enumerate(rows):
             groups.setdefault(-(-len(row) // TOKEN_STEP) * TOKEN_STEP, []).append(index)
-        for columns in sorted(groups):
-            indices = groups[columns]
-            for start in range(0, len(indices), self._batch_size):
-                chosen = indices[start : start + self._batch_size]
-                vectors[chosen] = self._embed_batch([rows[index] for index in chosen], columns)
+        batches = [
+            (columns, groups[columns][start : start + self._batch_size])
+            for columns in sorted(groups)
+            for start in range(0, len(groups[columns]), self._batch_size)
+        ]
+
+        def compute(columns: int, indices: list[int]) -> NDArray[np.float32]:
+            return self._embed_batch([rows[index] for index in indices], columns)
+
+        for indices, computed in self._workers.vectors(compute, batches):
+            vectors[indices] = computed
         return round_vectors(vectors)
 
     def _token_ids(self, sequence: str) -> list[int]:
