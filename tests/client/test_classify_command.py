@@ -141,8 +141,22 @@ def test_users_mistakes_are_exit_2(run: Run, tiny_bundle: Path, fasta: Path, tmp
         (fasta, "--bundle", tmp_path / "missing", "-o", tmp_path / "out.tsv"),
         (fasta, "--bundle", tiny_bundle),
         (fasta, "--bundle", tiny_bundle, "--server", "x:1", "-o", tmp_path / "out.tsv"),
+        (fasta.parent, "--bundle", tiny_bundle, "-o", tmp_path / "out.tsv"),
+        (fasta, "--bundle", tiny_bundle, "-o", fasta / "out.tsv"),
+        *((fasta, "--server", target, "-o", tmp_path / "out.tsv") for target in ("", "host", "x:99999", "http://x:1")),
     ):
-        assert run("classify", *arguments).code == 2
+        result = run("classify", *arguments)
+        assert (result.code, list(tmp_path.iterdir())) == (2, []), result.err
+        assert "Traceback" not in result.err
+
+
+def test_the_reads_are_not_overwritten(run: Run, tiny_bundle: Path, tmp_path: Path) -> None:
+    reads = tmp_path / "reads.fasta"
+    reads.write_text(">a\nACGT\n")
+    (tmp_path / "link").symlink_to(reads)
+    result = run("classify", reads, "--bundle", tiny_bundle, "-o", tmp_path / "link")
+    assert (result.code, reads.read_text()) == (2, ">a\nACGT\n")
+    assert "is the file to classify" in result.err
 
 
 def test_flipped_byte_in_the_bundle_is_exit_1(run: Run, tiny_bundle: Path, fasta: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 
 import grpc
 
-from abyssal.client.errors import service_error
+from abyssal.client.errors import check_target, service_error
 from abyssal.client.session import (
     CHANNEL_OPTIONS,
     CHUNK_READS,
@@ -42,7 +42,7 @@ class AsyncClient:
     def __init__(
         self, target: str, *, timeout: float = 120.0, credentials: grpc.ChannelCredentials | None = None
     ) -> None:
-        self.target = target
+        self.target = check_target(target)
         self._timeout = timeout
         self.channel = (
             grpc.aio.secure_channel(target, credentials, CHANNEL_OPTIONS)

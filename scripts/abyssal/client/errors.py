@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import grpc
 
-from abyssal.errors import AbyssalError
+from abyssal.errors import AbyssalError, UsageError
 
 _PUSHBACK = "grpc-retry-pushback-ms"
+_RESOLVER = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6|passthrough):")
+_HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+_HIGHEST_PORT = 65535
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -28,6 +32,21 @@ class ServiceError(AbyssalError):
 
 class ServiceUnavailable(ServiceError):
     """The service is not there, is not ready, or has no room; trying again may help."""
+
+
+def check_target(target: str) -> str:
+    """Return the address of a service as it was given.
+
+    gRPC itself takes a port beyond 65535 modulo 65536 and tries to resolve a URL as a host for seconds.
+
+    Raises:
+        UsageError: it is neither HOST:PORT nor one of gRPC's own address forms (``unix:``, ``dns:``, ``ipv4:``, ...).
+    """
+    found = _HOST_PORT.fullmatch(target)
+    if _RESOLVER.match(target) or (found is not None and 1 <= int(found[2]) <= _HIGHEST_PORT):
+        return target
+    message = f"{target!r} is not the address of a service; expected HOST:PORT, for example 127.0.0.1:50051"
+    raise UsageError(message)
 
 
 def service_error(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> ServiceError:

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 import grpc
 
-from abyssal.client.errors import service_error
+from abyssal.client.errors import check_target, service_error
 from abyssal.client.session import (
     CHANNEL_OPTIONS,
     CHUNK_READS,
@@ -57,7 +57,7 @@ class Client:
         timeout: float = 30.0,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        self.target = target
+        self.target = check_target(target)
         self._chunk_reads = chunk_reads
         self._attempts = attempts
         self._timeout = timeout

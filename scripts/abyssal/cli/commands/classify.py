@@ -47,7 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
         message = f"{arguments.output} is a directory; give the path of the table to write"
         raise UsageError(message)
     if not arguments.file.is_file():
-        message = f"{arguments.file}: no such file; expected FASTA or FASTQ, plain or gzipped"
+        found = "a directory" if arguments.file.is_dir() else "no such file"
+        message = f"{arguments.file}: {found}; expected FASTA or FASTQ, plain or gzipped"
+        raise UsageError(message)
+    if arguments.output is not None and arguments.output.exists() and arguments.output.samefile(arguments.file):
+        message = f"{arguments.output} is the file to classify; give the table another name"
         raise UsageError(message)
     records = read_records(arguments.file)
     if arguments.bundle is not None:
