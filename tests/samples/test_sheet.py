@@ -67,8 +67,9 @@ def test_the_usual_words_for_missing_values(folder: Path, missing: str) -> None:
         "# my sheet\n\nsample | r1\n\n# later\n S1  |  reads/a1.fastq.gz \n | \n",
         "sample | r1 | \nS1 | reads/a1.fastq.gz | \n",
         'sample,r1,note\nS1,reads/a1.fastq.gz,"deep, cold"\n',
+        "sample;r1\nS1;reads/a1.fastq.gz\n",
     ],
-    ids=["commas", "Windows", "byte order mark", "comments", "trailing tabs", "quotes"],
+    ids=["commas", "Windows", "byte order mark", "comments", "trailing tabs", "quotes", "semicolons"],
 )
 def test_usual_dialects(folder: Path, text: str) -> None:
     assert [row.sample for row in read(text)] == ["S1"]
@@ -157,6 +158,8 @@ def test_a_row_with_too_many_cells(folder: Path) -> None:
         (b"PK\x03\x04rest", "this is a spreadsheet file; save it as tab-separated text"),
         (b"sample\tr1\nS\xe91\tx\n", "not UTF-8 text"),
         (b"sample\tr1\n", "no library; expected at least one row"),
+        (b"sample\tr1\n" + b"x" * 200_000, "cannot be told apart up to line 2"),
+        (b'sample\tr1\nS1\t"reads/a1.fastq.gz\n', "quotation mark opened and not closed"),
     ],
 )
 def test_files_that_are_no_sheet(folder: Path, content: bytes, words: str) -> None:

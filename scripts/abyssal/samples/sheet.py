@@ -1,8 +1,8 @@
 """Read a sample sheet and report everything that is wrong with it at once.
 
-One row is a library sequenced for a marker. Tab-separated (comma-separated is understood too), first row the column
-names, empty rows and rows starting with ``#`` ignored. Paths are looked up from the working directory first, then
-from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody.
+One row is a library sequenced for a marker. Tab-separated (commas and semicolons are understood too), first row the
+column names, empty rows and rows starting with ``#`` ignored. Paths are looked up from the working directory first,
+then from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody.
 
 ``library`` may be left out when there is one library a sample (it is then the sample's name), ``marker`` when the
 config has only one, ``run`` when there was only one.
@@ -31,6 +31,7 @@ _ALIASES = {
     "decimallongitude": "longitude", "lon": "longitude", "depth": "depth_m", "sample_type": "control",
 }  # fmt: skip
 _NEAR = 0.8
+_SEPARATORS = ("\t", ",", ";")
 _FILE_COLUMNS = ("r1", "r2", "asvs")
 _NAMES = ("library", "sample", "marker")
 # Hints, not faults: a sheet may well carry MIxS's own `depth` beside `depth_m`.
@@ -98,9 +99,16 @@ def _cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         message = f"{sheet}: not UTF-8 text (byte {error.start + 1}); save the sheet as UTF-8"
         raise SampleSheetError(message) from error
     first = next((line for line in text.splitlines() if line.strip() and not line.startswith("#")), "")
-    delimiter = "\t" if "\t" in first or "," not in first else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(reader, start=1)]
+    delimiter = next((separator for separator in _SEPARATORS if separator in first), _SEPARATORS[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(reader, start=1)]
+    except csv.Error as error:
+        message = (
+            f"{sheet}: the cells cannot be told apart up to line {reader.line_num} ({error}); "
+            "is a quotation mark opened and not closed, or is this no table?"
+        )
+        raise SampleSheetError(message) from error
     filled = [(number, cells) for number, cells in rows if any(cells) and not cells[0].startswith("#")]
     if not filled:
         message = f"{sheet} is empty; expected a row of column names: {', '.join(COLUMNS)}"
