@@ -32,10 +32,14 @@ def test_minimal_config_has_all_defaults() -> None:
             "did you mean markers.m.reference.lineages?",
         ),
         ({"train": {"alpha": 1.5}}, "train.alpha: Input should be less than 1"),
+        (
+            {"train": {"novelty": {"species": 0.9, "genus": 0.9, "family": 0.1}}},
+            "train.novelty: Value error, the shares sum",
+        ),
         ({"study": "../escape"}, "study: String should match pattern"),
         ({"markers": {"a b": {}}}, "markers.a b"),
     ],
-    ids=["section", "key", "key in a mapping", "range", "path as a name", "blank in a marker"],
+    ids=["section", "key", "key in a mapping", "range", "more than all reads", "path as a name", "blank in a marker"],
 )
 def test_wrong_config_says_where_and_how_to_mend(change: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match="problem") as caught:

@@ -1,5 +1,6 @@
 """Loading and checking of the config, and what rules share; the logic is in scripts/abyssal."""
 
+import re
 import sys
 from dataclasses import asdict
 from functools import cache
@@ -30,7 +31,11 @@ def checked(function, *arguments, **options):
         raise WorkflowError(str(error)) from None
 
 
-config_model = checked(load_config, config)
+config_model = checked(
+    load_config,
+    config,
+    source=", ".join(map(str, workflow.configfiles)) or "config",
+)
 
 
 wildcard_constraints:
@@ -87,6 +92,7 @@ def reference_inputs(*names):
         root = f"results/{wildcards.study}/{wildcards.marker}"
         return {name: f"{root}/{REFERENCE_FILES[name]}" for name in names}
 
+    files.__qualname__ = f"reference_inputs({', '.join(names)})"
     return files
 
 
@@ -96,15 +102,17 @@ def truth_input(wildcards):
     return {} if truth is None else {"truth": truth}
 
 
+def shown_input(item):
+    """An input as text; a function by its name, without the address that differs in every process."""
+    return re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
+
+
 def rule_graph(wildcards):
     """Name, input and output patterns of all steps; a function stands for files that depend on the config."""
     return [
         {
             "name": step.name,
-            "inputs": [
-                f"{item.__name__}()" if callable(item) else str(item)
-                for item in step.input
-            ],
+            "inputs": [shown_input(item) for item in step.input],
             "outputs": [str(item) for item in step.output],
         }
         for step in sorted(workflow.rules, key=lambda step: step.name)
@@ -136,6 +144,18 @@ def megabytes(least, per_input_megabyte=0):
         return int(least + extra) * attempt
 
     return mem_mb
+
+
+def check_inputs():
+    """End the run before anything is planned when the sheet or a marker is wrong; all else finds out one job later."""
+    for name, marker in config_model.markers.items():
+        checked(resolve_marker, name, marker)
+    sample_sheet()
+
+
+# The processes of single jobs read this file again; they need no second look.
+if workflow.is_main_process:
+    check_inputs()
 
 
 def study_outputs():

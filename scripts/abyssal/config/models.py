@@ -6,9 +6,9 @@ when they drift. Config says what science is done; threads, memory and partition
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 """What a study, marker, sample or library may be called; also the wildcard constraint of the rules."""
@@ -193,6 +193,14 @@ class NoveltyConfig(Section):
     species: Share = Field(0.25, description="Share of reads of a new species in a known genus.")
     genus: Share = Field(0.15, description="Share of reads of a new genus in a known family.")
     family: Share = Field(0.10, description="Share of reads of a new family or beyond.")
+
+    @model_validator(mode="after")
+    def _at_most_all_reads(self) -> Self:
+        total = self.species + self.genus + self.family
+        if total > 1.0 + 1e-9:
+            message = f"the shares sum to {total:.3g}; expected at most 1, the rest being reads of known species"
+            raise ValueError(message)
+        return self
 
 
 class TrainConfig(Section):
