@@ -88,7 +88,9 @@ def simulate(tmp_path: Path, templates: list[Template]) -> Callable[..., Simulat
         **settings: object,
     ) -> Simulated:
         used = templates if own is None else own
-        base: Sequencing = replace(sequencing_profile(profile), **(sequencing or {}))  # type: ignore[arg-type]
+        # Reads of one length, called by number: each test then asks for what it is about.
+        plain = {"trimmed": False, "names": "numbered", **(sequencing or {})}
+        base: Sequencing = replace(sequencing_profile(profile), **plain)  # type: ignore[arg-type]
         simulation = replace(Simulation(FORWARD, REVERSE, base, amplification, mixing), **settings)  # type: ignore[arg-type]
         plans = libraries or [LibraryPlan("lib", pairs, {template.id: 1.0 for template in used})]
         target = tmp_path / folder

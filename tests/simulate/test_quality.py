@@ -63,7 +63,7 @@ def test_a_model_survives_its_file(real_like: tuple[Path, Path], tmp_path: Path)
     with safe_open(tmp_path / "m.safetensors", framework="numpy") as stored:
         assert len(stored.metadata()) == 1
     assert (again.name, again.source, again.ambiguous_share) == ("made", "somewhere", model.ambiguous_share)
-    for name in ("phred", "bin_starts", "joint", "counts"):
+    for name in ("phred", "bin_starts", "joint", "counts", "lengths", "length_counts"):
         assert np.array_equal(getattr(again, name), getattr(model, name))
 
 
@@ -125,3 +125,20 @@ def test_simulated_qualities_look_like_carboms(shared_data: Path, simulate) -> N
         assert off.mean() < 1.0
         assert off.max() < 3.0
         assert phred(simulated).mean(axis=1).std() == pytest.approx(phred(real).mean(axis=1).std(), rel=0.1)
+
+
+def test_lengths_are_fitted_by_pair_and_masked_reads_are_told_apart(tmp_path: Path) -> None:
+    files = []
+    for mate, lengths in ((1, (30, 30, 20)), (2, (28, 28, 30))):
+        rows = [f"@r{i}\n{'A' * n}\n+\n{'I' * n}\n" for i, n in enumerate(lengths)]
+        rows.append("@masked\nNNNNN\n+\n#####\n")
+        files.append(tmp_path / f"r{mate}.fastq")
+        files[-1].write_text("".join(rows))
+    model = fit_quality_model("made", "", [files], min_length=10)
+    assert model.lengths[0].tolist() == [30, 28]
+    assert dict(zip(map(tuple, model.lengths.tolist()), model.length_counts.tolist(), strict=True)) == {
+        (30, 28): 2, (20, 30): 1, (-5, -5): 1,
+    }  # fmt: skip
+    single = model.first_mate()
+    found = zip(single.lengths.ravel().tolist(), single.length_counts.tolist(), strict=True)
+    assert dict(found) == {30: 2, 20: 1, -5: 1}

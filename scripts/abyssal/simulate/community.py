@@ -26,7 +26,7 @@ class LibraryPlan:
     """One library to make.
 
     Attributes:
-        name: also the start of its read names.
+        name: of its files, and the start of its read names where these are numbered.
         pairs: reads (pairs) before tag jumps.
         weights: relative abundance of each template id before amplification; empty for a blank.
         run: sequencing run; tags jump within a run.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ def _simulate(reference: DemoReference, target: Path, rng: np.random.Generator) 
     simulation = Simulation(
         FORWARD_PRIMER,
         REVERSE_PRIMER,
-        sequencing_profile("miseq"),
+        replace(sequencing_profile("miseq"), trimmed=False),
         Amplification(efficiency_sd=0.01, error_rate=1e-5, chimera_rate=0.02),
         Mixing(contamination=0.004, off_target=0.04, tag_jump_rate=0.001),
         compression="small",

@@ -38,7 +38,9 @@ class Sequencer(NamedTuple):
 
     ``chain`` holds Walker alias tables, flat, in the order mate, stratum, bin, previous letter, slot: the upper 16 bits
     are the other letter of the slot, the lower 16 the share of the slot that is its own. ``characters`` are the FASTQ
-    characters of the letters, ascending; ``error`` is by character.
+    characters of the letters, ascending; ``error`` is by character. ``lengths`` (rows: what occurs; columns: mates) are
+    the lengths after the sequencer's trimming, negative where a read is masked, with the share of each row; without
+    rows every read has ``length`` bases.
     """
 
     length: int
@@ -55,3 +57,39 @@ class Sequencer(NamedTuple):
     insertion_share: float
     homopolymer_growth: float
     pcr_error_rate: float
+    lengths: NDArray[np.int32]
+    length_shares: NDArray[np.float64]
+
+
+class Names(NamedTuple):
+    """Names of a block's reads, packed, where each starts (n + 1), and what follows them in each mate's file."""
+
+    letters: Bytes
+    starts: NDArray[np.int64]
+    comments: Bytes
+
+
+class Naming(NamedTuple):
+    """How a library's reads are called.
+
+    ``style`` is a position in ``settings.NAME_STYLES``; ``key`` is the run's, ``reads`` the library's, ``library`` its
+    position among the run's ``libraries``.
+    """
+
+    style: int
+    prefix: Bytes
+    key: np.uint64
+    reads: int
+    library: int
+    libraries: int
+
+
+class Workspace(NamedTuple):
+    """Room for one molecule, its reverse complement, what a read sees of it, the read, and both mates' qualities."""
+
+    fragment: Bytes
+    opposite: Bytes
+    template: Bytes
+    codes: Bytes
+    qualities: Bytes
+    state: NDArray[np.uint64]

@@ -1,5 +1,6 @@
 """The inner loops: one molecule in, one pair of FASTQ records out, at C speed.
 
+Kernels call kernels of their own module only: numba's cache notices a change of the caller's file, not of a callee's.
 Every pair has its own random stream, a counter hashed from (key, index of the pair), so results do not depend on the
 block a pair falls into. Bases are coded A, C, G, T = 0, 1, 2, 3; the complement of a code is 3 - code.
 """
@@ -10,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from abyssal.simulate.kernel_types import Bytes, Construct, Molecules, Sequencer
+from abyssal.simulate.kernel_types import Bytes, Construct, Molecules, Names, Sequencer, Workspace
 
 _LETTERS = np.uint32(int.from_bytes(b"ACGT", "little"))
 """The letter of code c is byte c; a shift vectorises where a look-up does not."""
@@ -20,9 +21,6 @@ _UNIT = 1.0 / 9007199254740992.0
 """2^-53: turns the upper 53 bits of a draw into a number in [0, 1)."""
 LONGEST_RUN = 8
 """Beyond this a homopolymer's risk of an indel grows no more (bases)."""
-DIGITS = 9
-"""Digits of a read's number in its name: 10^9 reads a library."""
-
 
 jit = numba.njit(cache=True, nogil=True, boundscheck=False)
 
@@ -116,27 +114,28 @@ def _reverse_complement(source: Bytes, size: int, target: Bytes) -> None:
 
 
 @jit
-def _walk_qualities(
-    qualities: NDArray[np.uint8], length: int, cell: int, sequencer: Sequencer, state: NDArray[np.uint64]
-) -> None:
+def _step(chain: NDArray[np.uint32], context: np.int64, size: np.int64, draw: np.uint64) -> np.int64:
+    """Draw the next letter (position in ``characters``) from the alias table that begins at ``context``."""
+    # No branch depends on a draw: a mispredicted one would cost more than the whole step.
+    product = np.int64(draw) * size
+    slot = product >> 32
+    entry = np.int64(chain[context + slot])
+    return slot if ((product >> 16) & 0xFFFF) < (entry & 0xFFFF) else entry >> 16
+
+
+@jit
+def _walk_qualities(qualities: Bytes, length: int, cell: int, sequencer: Sequencer, state: NDArray[np.uint64]) -> None:
     """Fill ``qualities`` (mates, positions) with FASTQ characters: one walk of the chain a mate.
 
-    Args:
-        qualities: result.
-        length: bases a read.
-        cell: cell of the joint distribution of strata.
-        sequencer: the chain.
-        state: random stream.
+    ``length``: bases a read; ``cell``: cell of the joint distribution of strata.
     """
-    # Each step waits for the one before it; two independent chains in one loop hide half of the waiting. No branch
-    # depends on a draw: a mispredicted one would cost more than the whole step.
-    chain, bin_of, bins, strata = sequencer.chain, sequencer.bin_of, sequencer.bins, sequencer.strata
-    characters = sequencer.characters
+    # Each step waits for the one before it; two independent chains in one loop hide half of the waiting.
+    chain, strata, characters = sequencer.chain, sequencer.strata, sequencer.characters
     size = np.int64(characters.shape[0])
     square = size * size
     paired = sequencer.mates == 2
-    start_1 = np.int64(cell // strata if paired else cell) * bins * square
-    start_2 = np.int64(strata + cell % strata if paired else 0) * bins * square
+    start_1 = np.int64(cell // strata if paired else cell) * sequencer.bins * square
+    start_2 = np.int64(strata + cell % strata if paired else 0) * sequencer.bins * square
     here = state[0]
     quality_1, quality_2 = np.int64(0), np.int64(0)
     for position in range(length):
@@ -144,17 +143,11 @@ def _walk_qualities(
         z = (here ^ (here >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
-        offset = np.int64(bin_of[position]) * square
-        product = np.int64(z >> np.uint64(32)) * size
-        slot = product >> 32
-        entry = np.int64(chain[start_1 + offset + quality_1 * size + slot])
-        quality_1 = slot if ((product >> 16) & 0xFFFF) < (entry & 0xFFFF) else entry >> 16
+        offset = np.int64(sequencer.bin_of[position]) * square
+        quality_1 = _step(chain, start_1 + offset + quality_1 * size, size, z >> np.uint64(32))
         qualities[0, position] = characters[quality_1]
         if paired:
-            product = np.int64(z & np.uint64(0xFFFFFFFF)) * size
-            slot = product >> 32
-            entry = np.int64(chain[start_2 + offset + quality_2 * size + slot])
-            quality_2 = slot if ((product >> 16) & 0xFFFF) < (entry & 0xFFFF) else entry >> 16
+            quality_2 = _step(chain, start_2 + offset + quality_2 * size, size, z & np.uint64(0xFFFFFFFF))
             qualities[1, position] = characters[quality_2]
     state[0] = here
 
@@ -220,19 +213,19 @@ def _lay_template(
     source: Bytes,
     size: int,
     mate: int,
+    length: int,
     construct: Construct,
     sequencer: Sequencer,
-    state: NDArray[np.uint64],
-    template: Bytes,
+    work: Workspace,
     counters: NDArray[np.int32],
 ) -> int:
-    """Write what one end of a molecule shows the sequencer, indels and read-through included; return its length.
+    """Put into ``work.template`` what one end of a molecule shows, indels and read-through included; return its length.
 
-    ``source``: the molecule's ``size`` codes as this mate sees them.
+    ``source``: the molecule's ``size`` codes as this mate sees them; ``length``: most bases.
     """
-    length = sequencer.length if sequencer.length > 0 else template.shape[0]
+    template = work.template
     if sequencer.indel_rate > 0.0:
-        filled, indels = _with_indels(source, size, length, sequencer, state, template)
+        filled, indels = _with_indels(source, size, length, sequencer, work.state, template)
         counters[3 + 2 * mate] = indels
     else:
         filled = min(size, length)
@@ -255,27 +248,6 @@ def _call_ambiguous(bases: Bytes, qualities: Bytes, lowest: int, share: float, s
 
 
 @jit
-def put(out: Bytes, at: int, text: Bytes, size: int) -> int:
-    out[at : at + size] = text[:size]
-    return at + size
-
-
-@jit
-def put_number(out: Bytes, at: int, number: int, width: int) -> int:
-    """Write a number with leading zeros up to ``width`` digits (0: as many as it needs)."""
-    digits = 1
-    rest = number
-    while rest >= 10:
-        rest //= 10
-        digits += 1
-    digits = max(digits, width)
-    for i in range(digits):
-        out[at + digits - 1 - i] = 48 + number % 10
-        number //= 10
-    return at + digits
-
-
-@jit
 def _draw_strata(joint: NDArray[np.float64], state: NDArray[np.uint64]) -> int:
     """Return the position in the flattened joint distribution of strata."""
     left = _uniform(state)
@@ -287,84 +259,128 @@ def _draw_strata(joint: NDArray[np.float64], state: NDArray[np.uint64]) -> int:
 
 
 @jit
+def _draw_lengths(sequencer: Sequencer, state: NDArray[np.uint64]) -> tuple[int, int]:
+    """Return the bases of both mates; negative where the sequencer masks the whole read."""
+    if sequencer.lengths.shape[0] == 0:
+        return sequencer.length, sequencer.length
+    left = _uniform(state)
+    row = 0
+    while row < sequencer.lengths.shape[0] - 1 and left >= sequencer.length_shares[row]:
+        left -= sequencer.length_shares[row]
+        row += 1
+    return sequencer.lengths[row, 0], sequencer.lengths[row, sequencer.mates - 1]
+
+
+@jit
+def _workspace(molecules: Molecules, construct: Construct, sequencer: Sequencer) -> Workspace:
+    longest = 0
+    for molecule in range(molecules.starts.shape[0] - 1):
+        longest = max(longest, molecules.starts[molecule + 1] - molecules.starts[molecule])
+    room = longest + construct.forward.shape[0] + construct.reverse.shape[0] + 2 * construct.random_bases
+    size = sequencer.length if sequencer.length > 0 else 2 * room
+    return Workspace(
+        np.zeros(room, dtype=np.uint8), np.zeros(room, dtype=np.uint8), np.zeros(size, dtype=np.uint8),
+        np.zeros(size, dtype=np.uint8), np.zeros((sequencer.mates, size), dtype=np.uint8),
+        np.zeros(1, dtype=np.uint64),
+    )  # fmt: skip
+
+
+@jit
 def sequence_block(
     stream: tuple[np.uint64, int],
     chosen: NDArray[np.int32],
     molecules: Molecules,
     construct: Construct,
     sequencer: Sequencer,
-    name: Bytes,
+    names: Names,
     outputs: tuple[Bytes, Bytes],
     counters: NDArray[np.int32],
-) -> tuple[int, int]:
-    """Write the FASTQ records of a block and return the bytes used in each of ``outputs``.
+) -> tuple[int, int, int]:
+    """Write the FASTQ records of a block; return the bytes used in each of ``outputs`` and the bases written.
 
     Args:
         stream: key of the library's random streams, and number of the block's first pair in its library.
         chosen: (n,) molecule of each pair.
-        name: ``library.``, which the pair's number follows.
+        names: of the n pairs.
         outputs: byte buffers, one a mate, large enough for n records.
         counters: (n, COUNTERS), zeroed; filled.
     """
-    key, first = stream
-    longest = 0
-    for molecule in range(molecules.starts.shape[0] - 1):
-        longest = max(longest, molecules.starts[molecule + 1] - molecules.starts[molecule])
-    room = longest + construct.forward.shape[0] + construct.reverse.shape[0] + 2 * construct.random_bases
-    fragment, opposite = np.zeros(room, dtype=np.uint8), np.zeros(room, dtype=np.uint8)
-    size_of_read = sequencer.length if sequencer.length > 0 else 2 * room
-    template, codes = np.zeros(size_of_read, dtype=np.uint8), np.zeros(size_of_read, dtype=np.uint8)
-    qualities = np.zeros((sequencer.mates, size_of_read), dtype=np.uint8)
-    state = np.zeros(1, dtype=np.uint64)
-    used = np.zeros(2, dtype=np.int64)
+    work = _workspace(molecules, construct, sequencer)
+    used = np.zeros(3, dtype=np.int64)
     for row in range(chosen.shape[0]):
-        _start_stream(state, key, first + row)
+        _start_stream(work.state, stream[0], stream[1] + row)
         size = _build_fragment(
-            fragment, molecules, chosen[row], construct, sequencer.pcr_error_rate, state, counters[row]
+            work.fragment, molecules, chosen[row], construct, sequencer.pcr_error_rate, work.state, counters[row]
         )
-        flipped = construct.flipped_share > 0.0 and _uniform(state) < construct.flipped_share
+        flipped = construct.flipped_share > 0.0 and _uniform(work.state) < construct.flipped_share
         if flipped or sequencer.mates == 2:
-            _reverse_complement(fragment, size, opposite)
+            _reverse_complement(work.fragment, size, work.opposite)
         counters[row, 0] = 1 if flipped else 0
-        cell = _draw_strata(sequencer.joint, state)
-        if sequencer.mates == 2:
-            _walk_qualities(qualities, sequencer.length, cell, sequencer, state)
-        for mate in range(sequencer.mates):
-            source = opposite if (mate == 1) != flipped else fragment
-            length = _lay_template(source, size, mate, construct, sequencer, state, template, counters[row])
+        _read_ends((row, size), construct, sequencer, names, outputs, used, counters[row], work)
+    return int(used[0]), int(used[1]), int(used[2])
+
+
+@jit
+def _read_ends(
+    molecule: tuple[int, int],
+    construct: Construct,
+    sequencer: Sequencer,
+    names: Names,
+    outputs: tuple[Bytes, Bytes],
+    used: NDArray[np.int64],
+    counters: NDArray[np.int32],
+    work: Workspace,
+) -> None:
+    """Sequence the ``molecule`` in ``work`` (its row, its length) from one end or both and write the records."""
+    row, size = molecule
+    cell = _draw_strata(sequencer.joint, work.state)
+    lengths = _draw_lengths(sequencer, work.state)
+    lowest, state = sequencer.characters[0], work.state
+    if sequencer.mates == 2:
+        _walk_qualities(work.qualities, max(lengths[0], lengths[1]), cell, sequencer, state)
+    for mate in range(sequencer.mates):
+        out, qualities = outputs[mate], work.qualities[mate]
+        length = lengths[mate] if sequencer.length > 0 else work.template.shape[0]
+        masked = length < 0
+        if masked:
+            length = -length
+            qualities[:length] = lowest
+        else:
+            source = work.opposite if (mate == 1) != (counters[0] == 1) else work.fragment
+            length = _lay_template(source, size, mate, length, construct, sequencer, work, counters)
             if sequencer.mates == 1:
-                _walk_qualities(qualities, length, cell, sequencer, state)
-            counters[row, 2 + 2 * mate] = _copy_with_errors(
-                template, qualities[mate], length, sequencer.error, state, codes
-            )
-            out, at = outputs[mate], used[mate]
-            used[mate] = _put_record(out, at, name, (first + row, mate), (codes, qualities[mate]), length)
-            if sequencer.ambiguous_share > 0.0:
-                begin = used[mate] - 2 * length - 4
-                _call_ambiguous(
-                    out[begin : begin + length], qualities[mate], sequencer.characters[0],
-                    sequencer.ambiguous_share, state,
-                )  # fmt: skip
-    return int(used[0]), int(used[1])
+                _walk_qualities(work.qualities, length, cell, sequencer, state)
+            wrong = _copy_with_errors(work.template, qualities, length, sequencer.error, state, work.codes)
+            counters[2 + 2 * mate] = wrong
+        used[mate] = _put_record(out, used[mate], names, (row, mate), (work.codes, qualities), length)
+        used[2] += length
+        if masked or sequencer.ambiguous_share > 0.0:
+            begin = used[mate] - 2 * length - 4
+            share = 1.0 if masked else sequencer.ambiguous_share
+            _call_ambiguous(out[begin : begin + length], qualities, lowest, share, state)
 
 
 @jit
 def _put_record(
-    out: Bytes, at: int, name: Bytes, number: tuple[int, int], read: tuple[Bytes, Bytes], length: int
+    out: Bytes, at: int, names: Names, number: tuple[int, int], read: tuple[Bytes, Bytes], length: int
 ) -> int:
-    """Write ``@name number mate``, bases, plus and qualities; ``number`` is that of the pair and the mate."""
+    """Write name and comment, bases, plus, qualities; ``number``: row of the pair in its block, and mate."""
     codes, qualities = read
+    begin, end = names.starts[number[0]], names.starts[number[0] + 1]
+    comment = names.comments[number[1]]
     out[at] = 64
-    at = put(out, at + 1, name, name.shape[0])
-    at = put_number(out, at, number[0], DIGITS)
-    out[at], out[at + 1], out[at + 2] = 32, 49 + number[1], 10
-    at += 3
-    bases = out[at : at + length]
+    out[at + 1 : at + 1 + end - begin] = names.letters[begin:end]
+    at += 1 + end - begin
+    out[at : at + comment.shape[0]] = comment
+    at += comment.shape[0]
+    out[at] = 10
+    bases = out[at + 1 : at + 1 + length]
     for position in range(length):
         bases[position] = (_LETTERS >> (np.uint32(codes[position]) << np.uint32(3))) & np.uint32(0xFF)
-    at += length
+    at += 1 + length
     out[at], out[at + 1], out[at + 2] = 10, 43, 10
-    at = put(out, at + 3, qualities, length)
+    out[at + 3 : at + 3 + length] = qualities[:length]
+    at += 3 + length
     out[at] = 10
     return at + 1
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,22 +23,25 @@ from numpy.typing import NDArray
 from abyssal.errors import UsageError
 from abyssal.files import atomic_path, write_json
 from abyssal.simulate.community import LibraryPlan
-from abyssal.simulate.kernel_types import COUNTERS, Construct, Molecules
+from abyssal.simulate.kernel_types import COUNTERS, Construct, Molecules, Names
 from abyssal.simulate.kernels import sequence_block
 from abyssal.simulate.molecules import NO_OTHERS, Molecule, MoleculePool, OtherTemplates, build_pool
+from abyssal.simulate.names import build_comments, build_naming
 from abyssal.simulate.sequencer import build_construct, build_sequencer
 from abyssal.simulate.settings import Compression, Simulation
 from abyssal.simulate.sheet import read_files
 from abyssal.simulate.templates import Template, by_id
+from abyssal.simulate.text_kernels import LONGEST_NUMBER, name_block, truth_block
 from abyssal.simulate.truth import READ_COLUMNS, describe, packed, write_counts, write_molecules
-from abyssal.simulate.truth_kernel import truth_block
 
 logger = logging.getLogger(__name__)
 
 BLOCK = 16_384
 """Pairs made at a time."""
-_ROW_BYTES = 160
-"""Room for the fixed and numeric columns of a truth row."""
+_HEAD_BYTES = 160
+"""Room for a record's name beside the library's, comment and line ends."""
+_ROW_BYTES = 240
+"""Room for the name and the fixed and numeric columns of a truth row."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def simulate_libraries(
     rng = np.random.default_rng(seed)
     pool = build_pool(templates, libraries, simulation, rng, others)
     origins = _reads_by_origin(libraries, pool, simulation.mixing.tag_jump_rate, rng)
-    writer = _LibraryWriter(libraries, pool, simulation, target, rng, truth=truth)
+    writer = _LibraryWriter(libraries, pool, simulation, target, rng, seed=seed, truth=truth)
     streams = rng.spawn(len(libraries))
     for library in range(len(libraries)):
         writer.write(library, origins[library], streams[library])
@@ -162,8 +165,10 @@ class _LibraryWriter:
         target: Path,
         rng: np.random.Generator,
         *,
+        seed: int,
         truth: bool,
     ) -> None:
+        self._seed, self._style = seed, simulation.sequencing.names
         self._libraries, self._pool, self._target, self._truth = libraries, pool, target, truth
         self._compression = simulation.compression
         self._encoded: Molecules = pool.encoded()
@@ -181,7 +186,7 @@ class _LibraryWriter:
     def _allocate(self, name: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
         longest = int(np.diff(self._encoded.starts).max()) + 2 * len(self._construct.forward) + 100
         length = self._sequencer.length or 2 * longest
-        record = 2 * length + name + 32
+        record = 2 * length + name + _HEAD_BYTES
         row = _ROW_BYTES + 2 * name + int(np.diff(self._descriptions[1]).max())
         second = record if self._sequencer.mates == 2 else 1
         sizes = (BLOCK * record, BLOCK * second, BLOCK * row if self._truth else 1)
@@ -190,36 +195,58 @@ class _LibraryWriter:
     def write(self, library: int, remaining: NDArray[np.int64], rng: np.random.Generator) -> None:
         """Write one library; ``remaining``: (libraries,) reads it gets from each origin."""
         name = self._libraries[library].name
-        prefix = np.frombuffer(f"{name}.".encode("ascii"), dtype=np.uint8)
         left = remaining.copy()
-        first = 1
+        named = self._names(library, int(left.sum()))
         files = read_files(self._target, name, mates=self._sequencer.mates, compression=self._compression)
         with ExitStack() as stack:
             reads = [stack.enter_context(open_gzip(path, self._compression)) for path in files]
             rows = self._open_truth(stack, name)
+            first = 1
             while (total := int(left.sum())) > 0:
                 size = min(BLOCK, total)
                 origins = self._draw_origins(left, size, rng)
                 chosen = self._draw_molecules(origins, rng)
                 self._count(library, origins, chosen)
-                counters = np.zeros((size, COUNTERS), dtype=np.int32)
-                used = sequence_block(
-                    (self._keys[library], first), chosen, self._encoded, self._construct, self._sequencer,
-                    prefix, self._buffers[:2], counters,
-                )  # fmt: skip
-                for stream, buffer, end in zip(reads, self._buffers, used, strict=False):
-                    stream.write(buffer[:end].data)
-                if rows is not None:
-                    end = truth_block(
-                        first, prefix, (origins, *self._origins), (chosen, *self._descriptions), counters,
-                        self._buffers[2],
-                    )  # fmt: skip
-                    rows.write(self._buffers[2][:end].data)
-                # A record is twice its read and what is around it: id, two line ends, plus line, mate number.
-                self._bases += sum((end - size * (len(prefix) + 17)) // 2 for end in used if end)
-                self._errors += counters.sum(axis=0, dtype=np.int64)
+                self._write_block((self._keys[library], first), origins, chosen, named(first, size), reads, rows)
                 first += size
         logger.info("%s: %d reads", name, first - 1)
+
+    def _names(self, library: int, reads: int) -> Callable[[int, int], Names]:
+        """Return a function of a block's first read and size to the names of its reads."""
+        naming = build_naming(self._style, self._libraries, library, reads, seed=self._seed)
+        mates, run = self._sequencer.mates, self._libraries[library].run
+        comments = build_comments(self._style, run, naming.library + 1, mates=mates, seed=self._seed)
+        letters = np.empty(BLOCK * (len(naming.prefix) + LONGEST_NUMBER), dtype=np.uint8)
+
+        def named(first: int, size: int) -> Names:
+            starts = np.empty(size + 1, dtype=np.int64)
+            name_block(first, naming, letters, starts)
+            return Names(letters, starts, comments)
+
+        return named
+
+    def _write_block(
+        self,
+        stream: tuple[np.uint64, int],
+        origins: NDArray[np.int32],
+        chosen: NDArray[np.int32],
+        names: Names,
+        reads: Sequence[IO[bytes]],
+        rows: IO[bytes] | None,
+    ) -> None:
+        counters = np.zeros((len(chosen), COUNTERS), dtype=np.int32)
+        *used, bases = sequence_block(
+            stream, chosen, self._encoded, self._construct, self._sequencer, names, self._buffers[:2], counters
+        )
+        for file, buffer, end in zip(reads, self._buffers, used, strict=False):
+            file.write(buffer[:end].data)
+        if rows is not None:
+            end = truth_block(
+                names[:2], (origins, *self._origins), (chosen, *self._descriptions), counters, self._buffers[2]
+            )
+            rows.write(self._buffers[2][:end].data)
+        self._bases += bases
+        self._errors += counters.sum(axis=0, dtype=np.int64)
 
     def _open_truth(self, stack: ExitStack, name: str) -> IO[bytes] | None:
         if not self._truth:

@@ -51,6 +51,9 @@ class QualityModel:
         joint: (strata,) * mates float64, shares of reads (single) or pairs.
         counts: (mates, strata, bins, letters, letters) uint16, how often the second letter followed the first.
         ambiguous_share: share of the bases with the lowest Phred value that are called N.
+        lengths: (rows, mates) int32, lengths of the reads of a pair after the sequencer's trimming, the most frequent
+            first; negative for reads that are masked (nothing but N). Without rows they are not known.
+        length_counts: (rows,) uint32, how often each row occurred.
     """
 
     name: str
@@ -60,6 +63,8 @@ class QualityModel:
     joint: NDArray[np.float64]
     counts: NDArray[np.uint16]
     ambiguous_share: float
+    lengths: NDArray[np.int32]
+    length_counts: NDArray[np.uint32]
 
     @property
     def mates(self) -> int:
@@ -73,7 +78,8 @@ class QualityModel:
     def first_mate(self) -> QualityModel:
         """Return the model of read 1 alone."""
         joint = self.joint.reshape(self.strata, -1).sum(axis=1)
-        return replace(self, joint=joint, counts=self.counts[:1])
+        lengths, counts = _tabulated(np.repeat(self.lengths[:, :1], self.length_counts, axis=0))
+        return replace(self, joint=joint, counts=self.counts[:1], lengths=lengths, length_counts=counts)
 
     @cached_property
     def transitions(self) -> NDArray[np.float64]:
@@ -119,7 +125,9 @@ def fit_quality_model(
         [_count(reads, stratum, phred, starts, strata) for reads, stratum in zip(mates, classes, strict=True)]
     )
     lowest, ambiguous = _ambiguous_share(libraries, int(phred[0]))
-    return QualityModel(name, source, phred, starts, joint / joint.sum(), counts, ambiguous / max(lowest, 1))
+    return QualityModel(
+        name, source, phred, starts, joint / joint.sum(), counts, ambiguous / max(lowest, 1), *_read_lengths(libraries)
+    )
 
 
 def _read_qualities(
@@ -158,6 +166,24 @@ def _ambiguous_share(libraries: Iterable[Sequence[Path]], lowest: int) -> tuple[
                 if "N" in record.sequence:
                     ambiguous += sum(b == "N" and q == letter for b, q in zip(record.sequence, quality, strict=True))
     return bases, ambiguous
+
+
+def _read_lengths(libraries: Iterable[Sequence[Path]]) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """Return the lengths of all reads, short ones included, and how often each combination of mates occurs."""
+    found = []
+    for files in libraries:
+        mates = [
+            [-len(r.sequence) if set(r.sequence) == {"N"} else len(r.sequence) for r in read_records(file)]
+            for file in files
+        ]
+        found.append(np.array(mates, dtype=np.int32).T)
+    return _tabulated(np.concatenate(found))
+
+
+def _tabulated(lengths: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    rows, counts = np.unique(lengths, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return rows[order].astype(np.int32), counts[order].astype(np.uint32)
 
 
 def _strata(reads: list[NDArray[np.uint8]], strata: int) -> NDArray[np.int64]:
@@ -241,6 +267,8 @@ def save_quality_model(model: QualityModel, target: Path) -> None:
         "letters": letters.astype(np.uint8),
         "counts": flat[rows, letters],
         "ambiguous_share": np.array([model.ambiguous_share]),
+        "lengths": model.lengths,
+        "length_counts": model.length_counts,
     }
     metadata = {"format": FORMAT, "format_version": FORMAT_VERSION, "name": model.name, "source": model.source}
     with atomic_path(target) as temporary:
@@ -277,6 +305,9 @@ def load_quality_model(source: Path) -> QualityModel:
     return QualityModel(
         metadata["name"], metadata["source"], tensors["phred"], tensors["bin_starts"], tensors["joint"],
         flat.reshape(shape), float(tensors["ambiguous_share"][0]),
+        # Models of before lengths were fitted lack them.
+        tensors.get("lengths", np.zeros((0, mates), dtype=np.int32)),
+        tensors.get("length_counts", np.zeros(0, dtype=np.uint32)),
     )  # fmt: skip
 
 

@@ -85,10 +85,11 @@ def build_sequencer(
     threshold, alias = quality.alias_tables()
     lengths = np.diff(molecules.starts)
     flanks = construct.forward.shape[0] + construct.reverse.shape[0] + 2 * sequencing.random_bases
-    longest = sequencing.read_length or 2 * int(lengths.max() + flanks)
-    typical = sequencing.read_length or round(float(shares @ lengths)) + flanks
+    longest = sequencing.cycles or 2 * int(lengths.max() + flanks)
+    typical = sequencing.cycles or round(float(shares @ lengths)) + flanks
+    of_reads, length_shares = _read_lengths(sequencing)
     sequencer = Sequencer(
-        length=sequencing.read_length or 0,
+        length=sequencing.cycles or 0,
         mates=quality.mates,
         strata=quality.strata,
         bins=len(quality.bin_starts),
@@ -102,10 +103,20 @@ def build_sequencer(
         insertion_share=sequencing.insertion_share,
         homopolymer_growth=sequencing.homopolymer_growth,
         pcr_error_rate=simulation.amplification.error_rate,
+        lengths=of_reads,
+        length_shares=length_shares,
     )
     if sequencing.substitution_rate is None:
         return sequencer
     return _scaled(sequencer, sequencing.substitution_rate, typical, np.uint64(rng.integers(0, 2**63)))
+
+
+def _read_lengths(sequencing: Sequencing) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """Return the lengths that reads are trimmed to and their shares; no rows where all have one length."""
+    quality = sequencing.quality
+    if not sequencing.trimmed or not len(quality.lengths):
+        return np.zeros((0, quality.mates), dtype=np.int32), np.zeros(0)
+    return quality.lengths, quality.length_counts / quality.length_counts.sum()
 
 
 def _scaled(sequencer: Sequencer, asked: float, length: int, key: np.uint64) -> Sequencer:

@@ -9,6 +9,8 @@ from abyssal.errors import UsageError
 from abyssal.simulate.quality import QualityModel, shipped_model
 
 Compression = Literal["fast", "small", "none"]
+NameStyle = Literal["numbered", "illumina", "nanopore"]
+NAME_STYLES: tuple[NameStyle, ...] = ("numbered", "illumina", "nanopore")
 
 TRUSEQ_READ_1 = "AGATCGGAAGAGCACACGTCTGAACTCCAGTCA"
 TRUSEQ_READ_2 = "AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGT"
@@ -59,6 +61,9 @@ class Sequencing:
     Attributes:
         quality: model of quality strings; its mates decide whether reads are paired.
         read_length: bases per read; None reads the whole molecule.
+        trimmed: reads have the lengths that the quality model's reads had after their sequencer's trimming, a few of
+            them masked; ``read_length`` then stands in for models without lengths.
+        names: how reads are called: as a MiSeq or a nanopore sequencer does, or by library and number.
         substitution_rate: mean errors per base; None takes what the qualities say.
         indel_rate: insertions and deletions per base, averaged over the library's molecules.
         insertion_share: share of them that insert.
@@ -72,6 +77,8 @@ class Sequencing:
 
     quality: QualityModel = field(repr=False)
     read_length: int | None = 250
+    trimmed: bool = False
+    names: NameStyle = "numbered"
     substitution_rate: float | None = None
     indel_rate: float = 0.0
     insertion_share: float = 0.4
@@ -81,6 +88,12 @@ class Sequencing:
     filler: str = "A"
     random_bases: int = 0
     flipped_share: float = 0.0
+
+    @property
+    def cycles(self) -> int | None:
+        """Bases of the longest read; None for whole molecules."""
+        lengths = self.quality.lengths
+        return int(abs(lengths).max()) if self.trimmed and len(lengths) else self.read_length
 
 
 @dataclass(frozen=True)
@@ -96,7 +109,7 @@ class Simulation:
 
     def check(self) -> None:
         """Raise UsageError for shares outside [0, 1), or that sum to one or more, or pairs without a read length."""
-        if self.sequencing.read_length is None and self.sequencing.quality.mates == 2:
+        if self.sequencing.cycles is None and self.sequencing.quality.mates == 2:
             message = "a paired quality model needs a read length; only single reads can take the whole molecule"
             raise UsageError(message)
         shares = {
@@ -118,20 +131,21 @@ class Simulation:
 
 
 def sequencing_profile(name: str) -> Sequencing:
-    """Return a ready-made sequencer: ``miseq`` (2 x 250), ``miseq-single`` (its first reads) or ``nanopore``.
+    """Return a ready-made sequencer: ``miseq`` (2 x 251, trimmed), ``miseq-single`` (its first reads) or ``nanopore``.
 
     Raises:
         UsageError: no such profile.
     """
     if name == "miseq":
-        return Sequencing(shipped_model("miseq-2x250"), indel_rate=5e-6)
+        return Sequencing(shipped_model("miseq-2x250"), trimmed=True, names="illumina", indel_rate=5e-6)
     if name == "miseq-single":
-        return Sequencing(shipped_model("miseq-2x250").first_mate(), indel_rate=5e-6)
+        return replace(sequencing_profile("miseq"), quality=shipped_model("miseq-2x250").first_mate())
     if name == "nanopore":
         # The model's qualities say 4.3 % errors, of which R9 pores make more indels than substitutions.
         return replace(
             Sequencing(shipped_model("nanopore-r9-sup")),
             read_length=None,
+            names="nanopore",
             substitution_rate=0.017,
             indel_rate=0.026,
             insertion_share=0.35,

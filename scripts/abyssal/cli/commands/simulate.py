@@ -108,7 +108,7 @@ def _add_sequencer(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--qualities", type=Path, metavar="MODEL", help="another quality model (abyssal fit-qualities)")
     for option, kind, text in (
-        ("--read-length", int, "bases a read; 0: the whole molecule"),
+        ("--read-length", int, "bases of every read; 0: the whole molecule"),
         ("--error-rate", float, "mean substitutions per base; default: what the qualities say"),
         ("--indel-rate", float, "insertions and deletions per base"),
         ("--insertion-share", float, "share of the indels that insert"),
@@ -119,6 +119,10 @@ def _add_sequencer(parser: argparse.ArgumentParser) -> None:
         ("--flipped-share", float, "share of molecules read from the reverse primer's end first"),
     ):
         group.add_argument(option, type=kind, help=f"{text} (default: the profile's)")
+    group.add_argument(
+        "--names", choices=("numbered", "illumina", "nanopore"),
+        help="how reads are called (default: as the profile's sequencer does)",
+    )  # fmt: skip
     group.add_argument(
         "--compression", choices=("fast", "small", "none"), default="fast", help="of FASTQ files (default: %(default)s)"
     )
@@ -260,10 +264,11 @@ def _sequencing(arguments: argparse.Namespace) -> Sequencing:
         "adapter_2": arguments.adapter_2,
         "random_bases": arguments.random_bases,
         "flipped_share": arguments.flipped_share,
+        "names": arguments.names,
     }
     sequencing = replace(sequencing, **{name: value for name, value in given.items() if value is not None})
     if arguments.read_length is not None:
-        sequencing = replace(sequencing, read_length=arguments.read_length or None)
+        sequencing = replace(sequencing, read_length=arguments.read_length or None, trimmed=False)
     return sequencing
 
 
