@@ -109,3 +109,19 @@ def test_a_file_that_is_no_fastq_is_refused(tmp_path: Path) -> None:
     source.write_bytes(b"@a\nAC\xffT\n+\nIIII\n")
     with pytest.raises(SequenceFormatError, match=r"1\.fastq"):
         count_fastq(source)
+
+
+def test_a_plain_file_called_gz_is_named_as_such(tmp_path: Path) -> None:
+    packed = write_fastq(tmp_path / "1.fastq.gz", READS)
+    plain = tmp_path / "2.fastq.gz"
+    plain.write_bytes(gzip.decompress(packed.read_bytes()))
+    with pytest.raises(SequenceFormatError, match=r"2\.fastq\.gz: called \.gz, but not gzipped"):
+        count_fastq(packed, plain)
+
+
+def test_a_damaged_file_is_not_quoted_whole(tmp_path: Path) -> None:
+    source = tmp_path / "1.fastq"
+    source.write_text("@read1\r" + "ACGT" * 10_000 + "\r+\r" + "IIII" * 10_000 + "\r")
+    with pytest.raises(SequenceFormatError, match=r"1\.fastq.*line 1") as caught:
+        count_fastq(source)
+    assert len(str(caught.value)) < 1000

@@ -14,6 +14,7 @@ from pathlib import Path
 import dnaio
 
 from abyssal.errors import SequenceFormatError
+from abyssal.sequences.records import shortened
 
 _DNA = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
 _QUALITY_SAMPLE = 1000
@@ -65,9 +66,7 @@ def _records(r1: Path, r2: Path | None) -> Iterator[tuple[dnaio.SequenceRecord, 
     except dnaio.exceptions.FileFormatError as error:
         raise _malformed(r1, r2, error) from error
     except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
-        source = _damaged(r1, r2)
-        message = f"{source}: the gzipped file is damaged or cut short ({error}); copy or download it again"
-        raise SequenceFormatError(message) from error
+        raise _unreadable(r1, r2, error) from error
     except UnicodeDecodeError as error:
         message = f"{_names(r1, r2)}: holds bytes that are not ASCII text; expected FASTQ"
         raise SequenceFormatError(message) from error
@@ -84,6 +83,16 @@ def _is_empty(source: Path) -> bool:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = f"{source}: the gzipped file is damaged or cut short ({error}); copy or download it again"
         raise SequenceFormatError(message) from error
+
+
+def _unreadable(r1: Path, r2: Path | None, error: Exception) -> SequenceFormatError:
+    """Say which file of a pair is only called .gz, or which is damaged."""
+    for source in (r1, r2):
+        if source is not None and source.suffix == ".gz" and not _is_gzipped(source):
+            message = f"{source}: called .gz, but not gzipped; take .gz off its name or pack the file with gzip"
+            return SequenceFormatError(message)
+    message = f"{_damaged(r1, r2)}: the gzipped file is damaged or cut short ({error}); copy or download it again"
+    return SequenceFormatError(message)
 
 
 def _damaged(r1: Path, r2: Path | None) -> str:
@@ -108,9 +117,9 @@ def _is_gzipped(source: Path) -> bool:
 def _malformed(r1: Path, r2: Path | None, error: Exception) -> SequenceFormatError:
     """Say which file of a pair is malformed by reading each alone; when both are whole, they do not match."""
     if r2 is None:
-        return SequenceFormatError(f"{r1}: not a well-formed FASTQ file: {error}; copy or download it again")
+        return SequenceFormatError(f"{r1}: not a well-formed FASTQ file: {shortened(error)}; copy or download it again")
     counts = [sum(1 for _ in _records(source, None)) for source in (r1, r2)]
-    message = f"{r1} ({counts[0]} reads) and {r2} ({counts[1]} reads) do not belong together: {error}"
+    message = f"{r1} ({counts[0]} reads) and {r2} ({counts[1]} reads) do not belong together: {shortened(error)}"
     return SequenceFormatError(message)
 
 

@@ -86,7 +86,7 @@ def parse_records(
     except dnaio.exceptions.UnknownFileFormat as error:
         raise SequenceFormatError(_neither(name)) from error
     except dnaio.exceptions.FileFormatError as error:
-        message = f"{name}: not a well-formed FASTA or FASTQ file: {_shortened(error)}"
+        message = f"{name}: not a well-formed FASTA or FASTQ file: {shortened(error)}"
         raise SequenceFormatError(message) from error
     except UnicodeDecodeError as error:
         message = f"{name}: holds bytes that are not ASCII text; expected FASTA or FASTQ"
@@ -100,8 +100,8 @@ def _header(line: str) -> tuple[str, str]:
     return identifier, description
 
 
-def _shortened(error: Exception) -> str:
-    """Return dnaio's words on one line; it quotes an incomplete record whole, however long."""
+def shortened(error: Exception) -> str:
+    """Return dnaio's words on one line, at most 300 letters of them: it quotes an incomplete record whole."""
     text = " ".join(str(error).split())
     return text if len(text) <= _MESSAGE_LETTERS else f"{text[:_MESSAGE_LETTERS]}..."
 
