@@ -15,7 +15,7 @@ from support.study import MARKER, Study, small_study
 from abyssal.bundle.read import open_bundle
 from abyssal.sequences.records import read_records
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1200)]
 
 
 def planned_rules(output: str) -> set[str]:

@@ -106,9 +106,7 @@ def describe_groups(
                 sequence=study.sequences[medoid],
                 radius=_radius(distances),
                 nearest_id="" if relative is None or place is None else place.ids[relative.position],
-                nearest_lineage="" if relative is None or place is None else lineage_text(
-                    place.lineages[relative.position]
-                ),
+                nearest_lineage=_lineage_of(place, relative),
                 nearest_identity=None if relative is None else relative.identity,
                 nearest_similarity=None if relative is None else relative.similarity,
                 novel_rank=novel[number],
@@ -119,6 +117,10 @@ def describe_groups(
             )
         )  # fmt: skip
     return sorted(taxa, key=lambda taxon: (-taxon.reads, taxon.id))
+
+
+def _lineage_of(reference: AmpliconReference | None, relative: NearestNamed | None) -> str:
+    return "" if relative is None or reference is None else lineage_text(reference.lineages[relative.position])
 
 
 def _known(values: NDArray[np.float64] | None, number: int) -> float | None:

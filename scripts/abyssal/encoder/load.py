@@ -47,15 +47,21 @@ def load_encoder(
         DataError: files that do not fit each other.
     """
     directory = Path(path)
+    if str(path) == KMER_ENCODER_NAME and not directory.is_dir():
+        return KmerEncoder()
     if not directory.is_dir():
-        if str(path) == KMER_ENCODER_NAME:
-            return KmerEncoder()
         with tempfile.TemporaryDirectory(prefix="abyssal-encoder-") as folder:
             config = EncoderConfig(name=str(path), revision=revision, trust_remote_code=trust_remote_code)
             fetch_encoder(config, Path(folder))
             return load_encoder(
                 folder, batch_size=batch_size, device=device, trust_remote_code=trust_remote_code
             )  # fmt: skip
+    return _load_directory(directory, batch_size, device, use_deep=use_deep, trust_remote_code=trust_remote_code)
+
+
+def _load_directory(
+    directory: Path, batch_size: int, device: str, *, use_deep: bool | None, trust_remote_code: bool
+) -> Encoder:
     digest = encoder_digest(directory)
     kind = model_type(directory)
     if kind == KMER_MODEL_TYPE:

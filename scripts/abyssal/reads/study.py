@@ -100,12 +100,10 @@ def count_study(
         outputs: ``asvs`` FASTA by reads; ``table`` counts by sample (blanks left out once they were used);
             ``libraries_table`` counts by library before tag jumps and controls; ``chimeras`` FASTA; ``controls`` every
             removal; ``ledger``; ``summary`` one row a library.
-        controls: method of ``apply_controls``.
-        tag_jump_rate: rate of ``remove_tag_jumps``.
+        controls, tag_jump_rate: see ``apply_controls`` and ``remove_tag_jumps``.
 
     Raises:
-        LedgerError: a read is unaccounted for; names the library and step.
-        SequenceFormatError: a FASTA of ready-made ASVs is malformed.
+        LedgerError, SequenceFormatError: a read is unaccounted for, or a FASTA of ready-made ASVs is malformed.
     """
     columns, steps, sequences = _count(libraries, files, pools)
     counted = CountTable.from_columns(columns)
