@@ -9,7 +9,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
 from grpc_status import rpc_status
@@ -28,17 +28,23 @@ _COUNTED_PREFIX = "/abyssal.inference.v1.Classification/"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
 
+if TYPE_CHECKING:
+    # Generic in the type stubs only.
+    Interceptor = grpc.aio.ServerInterceptor[Any, Any]
+else:
+    Interceptor = grpc.aio.ServerInterceptor
 
-class CallGuard(grpc.aio.ServerInterceptor):
+
+class CallGuard(Interceptor):
     """Wraps every method; health and reflection are not counted as calls."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
     async def intercept_service(
-        self, continuation: Callable[[Any], Awaitable[Handler | None]], handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler | None:
-        """Return the method's handler inside the guard."""
+        self, continuation: Callable[[Any], Awaitable[Handler]], handler_call_details: grpc.HandlerCallDetails
+    ) -> Handler:
+        """Return the method's handler inside the guard; None for an unknown method, whatever the type stubs say."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
         if handler is None or not method.startswith("/abyssal."):

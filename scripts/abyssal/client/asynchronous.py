@@ -63,7 +63,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Close the connection."""
-        await self.channel.close()
+        await self.channel.close(None)
 
     async def current_model(self, *, metadata: Metadata = ()) -> ModelInfo:
         """Return what answers.
