@@ -15,7 +15,7 @@ from abyssal.errors import BundleError
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.taxonomy.classifications import ReadErrorCode, Source, tsv_header, tsv_rows
-from abyssal.taxonomy.classifier import Classifier
+from abyssal.taxonomy.classifier import WINDOW, Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import load_model, save_model
 
@@ -36,6 +36,29 @@ def test_answers_do_not_depend_on_order_or_company(trained: Trained, reads: list
     together = rows_of(trained.classifier, reads)
     assert rows_of(trained.classifier, reads[::-1])[::-1] == together
     assert [rows_of(trained.classifier, [read])[0] for read in reads[:8]] == together[:8]
+
+
+def test_answers_do_not_depend_on_the_number_of_threads(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    many = [mutate(sequence, 0.02, rng) for sequence in trained.reference.sequences for _ in range(4)]
+    assert len(set(many)) > 2 * WINDOW
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    one = rows_of(trained.classifier, many)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert rows_of(trained.classifier, many) == one
+
+
+def test_a_few_bases_more_or_less_at_the_ends_change_little(trained: Trained, reads: list[str]) -> None:
+    whole = trained.classifier.classify(reads)
+    changed = [
+        trained.classifier.classify([f"AC{read}GCA" for read in reads]),
+        trained.classifier.classify([read[2:-3] for read in reads]),
+    ]
+    for answers in changed:
+        same = np.array([new[:4] == old[:4] for new, old in zip(answers.labels, whole.labels, strict=True)])
+        assert same.mean() > 0.95
+        assert np.abs(answers.nearest_identity - whole.nearest_identity).max() < 0.02
+        assert np.median(np.abs(answers.confidence[:, 3] - whole.confidence[:, 3])) < 0.05
 
 
 def test_duplicates_case_rna_and_strand_change_nothing(trained: Trained, reads: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import edlib
 import numpy as np
@@ -23,6 +24,12 @@ _WORST_IDENTITY = 0.55
 """Below this identity two amplicons of one marker are unrelated; edlib may stop there, which keeps noise cheap."""
 
 
+@lru_cache(maxsize=65_536)
+def _is_plain(sequence: str) -> bool:
+    """Whether a sequence has no ambiguity codes; one read meets ten references, which meet many reads."""
+    return not sequence.strip(_PLAIN)
+
+
 def identity(query: str, reference: str) -> tuple[float, float]:
     """Return identity and the covered share of the query, both 0..1.
 
@@ -36,7 +43,7 @@ def identity(query: str, reference: str) -> tuple[float, float]:
         return 0.0, 0.0
     bound = max(1, int(len(short) * (1.0 - _WORST_IDENTITY)))
     # Ambiguity codes double edlib's time, so they are only declared where there are any.
-    equal = IUPAC_EQUAL if short.strip(_PLAIN) or long.strip(_PLAIN) else None
+    equal = None if _is_plain(short) and _is_plain(long) else IUPAC_EQUAL
     edits = edlib.align(short, long, mode="HW", task="distance", k=bound, additionalEqualities=equal)["editDistance"]
     coverage = len(reference) / len(query) if swap else 1.0
     return (1.0 - edits / len(short) if edits >= 0 else _WORST_IDENTITY), coverage

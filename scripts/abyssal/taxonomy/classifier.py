@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +32,21 @@ from abyssal.taxonomy.putative import PutativeIndex, load_putative, no_putative_
 from abyssal.taxonomy.reading import check_read, length_limits
 from abyssal.taxonomy.retrieval import neighbours_of
 
-WINDOW = 1024
-"""Distinct reads answered at a time; bounds memory, changes no answer."""
+WINDOW = 256
+"""Distinct reads that one thread answers at a time; bounds memory, changes no answer."""
+
+MOST_THREADS = 8
+"""More threads than this wait for each other more than they work."""
+
+
+def usable_threads() -> int:
+    """Return how many threads answer at once: ``OMP_NUM_THREADS`` where it is set, as in workflow jobs, else all cores.
+
+    Answers do not depend on it: what each thread computes has the same shape whatever their number.
+    """
+    stated = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(int(stated) if stated.isdecimal() else cores, MOST_THREADS))
 
 
 @dataclass(frozen=True)
@@ -91,12 +106,17 @@ class Classifier:
             if error is None:
                 order.setdefault(sequence, len(order))
         distinct = list(order)
-        parts = [
-            self._decide(distinct[start : start + WINDOW], novelty or self.model.novelty)
-            for start in range(0, len(distinct), WINDOW)
-        ]
-        decision = Decision.joined(parts, len(self.ranks))
+        decision = Decision.joined(self._windows(distinct, novelty or self.model.novelty), len(self.ranks))
         return self._answers([(order.get(sequence, -1), error) for sequence, error in checked], decision)
+
+    def _windows(self, distinct: list[str], novelty: NoveltyConfig) -> list[Decision]:
+        """Answer distinct reads window by window, on several threads where there are several windows."""
+        windows = [distinct[start : start + WINDOW] for start in range(0, len(distinct), WINDOW)]
+        threads = min(usable_threads(), len(windows))
+        if threads < 2:
+            return [self._decide(window, novelty) for window in windows]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(lambda window: self._decide(window, novelty), windows))
 
     def _decide(self, sequences: list[str], novelty: NoveltyConfig) -> Decision:
         model = self.model

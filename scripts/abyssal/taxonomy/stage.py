@@ -17,11 +17,14 @@ from abyssal.files import open_atomic
 from abyssal.references.model import AmpliconReference, read_reference
 from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal.taxonomy.classifier import WINDOW, Classifier
+from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
 
 logger = logging.getLogger(__name__)
+
+CHUNK = 4096
+"""Records read, classified and written at a time."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def classify_file(model_directory: Path, fasta: Path, target: Path) -> int:
         raise DataError(message)
     with open_atomic(target) as out:
         out.write(tsv_header(classifier.ranks) + "\n")
-        for start in range(0, len(records), WINDOW):
-            part = records[start : start + WINDOW]
+        for start in range(0, len(records), CHUNK):
+            part = records[start : start + CHUNK]
             answers = classifier.classify([record.sequence for record in part])
             out.writelines(row + "\n" for row in tsv_rows([record.id for record in part], answers))
     logger.info("classified %d sequences", len(records))
