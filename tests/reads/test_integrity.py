@@ -125,3 +125,10 @@ def test_a_damaged_file_is_not_quoted_whole(tmp_path: Path) -> None:
     with pytest.raises(SequenceFormatError, match=r"1\.fastq.*line 1") as caught:
         count_fastq(source)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("letter", [" ", "\x01", "\x7f"])
+def test_a_quality_that_is_none_is_named(tmp_path: Path, letter: str) -> None:
+    reads = [*READS[:6], ("bad", "ACGT", f"II{letter}I"), *READS[6:]]
+    with pytest.raises(SequenceFormatError, match=r"1\.fastq: record 7 \(line 28, bad\) has the quality"):
+        count_fastq(write_fastq(tmp_path / "1.fastq", reads))

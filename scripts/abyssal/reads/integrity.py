@@ -18,6 +18,7 @@ from abyssal.sequences.records import shortened
 
 _DNA = b"ACGTUNRYSWKMBDHVacgtunryswkmbdhv"
 _QUALITY_SAMPLE = 1000
+_QUALITIES = bytes(range(ord("!"), ord("~") + 1))
 _LOWEST_OLD_QUALITY, _HIGHEST_OLD_QUALITY = "B", "h"
 _HIGHEST_COMMON_QUALITY = "K"
 
@@ -35,6 +36,8 @@ def count_fastq(r1: Path, r2: Path | None = None) -> int:
         for source, record in zip((r1, r2), pair, strict=False):
             if record.sequence.encode().translate(None, _DNA):
                 raise _foreign_letter(source or r1, records, record)
+            if record.qualities and record.qualities.encode().translate(None, _QUALITIES):
+                raise _foreign_quality(source or r1, records, record)
             if records <= _QUALITY_SAMPLE and record.qualities:
                 lowest, highest = min(lowest, *record.qualities), max(highest, *record.qualities)
     if records and lowest >= _LOWEST_OLD_QUALITY and _HIGHEST_COMMON_QUALITY < highest <= _HIGHEST_OLD_QUALITY:
@@ -125,6 +128,15 @@ def _malformed(r1: Path, r2: Path | None, error: Exception) -> SequenceFormatErr
 
 def _names(r1: Path, r2: Path | None) -> str:
     return str(r1) if r2 is None else f"{r1} or {r2}"
+
+
+def _foreign_quality(source: Path, number: int, record: dnaio.SequenceRecord) -> SequenceFormatError:
+    found = next(letter for letter in record.qualities or "" if ord(letter) not in _QUALITIES)
+    message = (
+        f"{source}: record {number} (line {4 * number}, {record.name.split(' ')[0]}) has the quality {found!r}; "
+        "expected printable characters from ! on (Phred+33)"
+    )
+    return SequenceFormatError(message)
 
 
 def _foreign_letter(source: Path, number: int, record: dnaio.SequenceRecord) -> SequenceFormatError:

@@ -60,5 +60,7 @@ def remark(library: Library, chain: Mapping[str, StepCounts]) -> str:
         step = chain[name]
         lost = step.reads_in - step.reads_out
         if step.reads_in and lost > _FEW * step.reads_in and not (name == "controls" and library.is_negative_control):
-            return f"{lost} of {step.reads_in} reads {words}"
+            too_short = step.losses.get("too_short_after_trimming", 0)
+            found = words if too_short <= _FEW * lost else "are too short once their primers are cut: primer dimers?"
+            return f"{lost} of {step.reads_in} reads {found}"
     return ""
