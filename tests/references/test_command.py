@@ -72,6 +72,13 @@ def test_mistakes_end_with_two_and_broken_data_with_one(run, tmp_path: Path) -> 
     assert not out.exists()
 
 
+def test_a_negative_seed_is_a_mistake(run, tmp_path: Path) -> None:
+    source = made_fasta(tmp_path)
+    result = run("reference", "check", source, "--marker", "made", *PRIMERS, "--plant", "0.2", "--seed", "-1")
+    assert result.code == 2
+    assert "-1 is not a seed" in result.err
+
+
 def test_check_and_markers_print_tables(run, tmp_path: Path) -> None:
     checked = run("reference", "check", made_fasta(tmp_path), "--marker", "made", *PRIMERS)
     assert "species\t30\t30\t1.0000" in checked.out

@@ -40,7 +40,7 @@ def _add_check(actions: Any) -> None:
     _add_input(check)
     check.add_argument("--plant", type=_share, help="plant this share of wrong labels and report how many are found")
     check.add_argument("--rank", help="rank at which labels are checked (default: family)")
-    check.add_argument("--seed", type=int, default=1, help="seed of the planted noise")
+    check.add_argument("--seed", type=_seed, default=1, help="seed of the planted noise")
     check.set_defaults(run=_check)
 
 
@@ -67,6 +67,14 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0.0 < value < 1.0:
         message = f"{text} is not a share between 0 and 1"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        message = f"{text} is not a seed; expected 0 or more"
         raise argparse.ArgumentTypeError(message)
     return value
 
