@@ -46,9 +46,15 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
 
 
 def _limit_threads(threads: int) -> None:
-    """Tell the numerical libraries, before they load, how many threads the rule was given."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    """Tell the numerical libraries, before they load, how many threads the rule was given, and to sum in a fixed order.
+
+    A matrix product that is split over threads may round differently, and a bundle's digest must not depend on the
+    cores of a machine. MKL (PyTorch) has a mode for that, OpenBLAS (NumPy) gets one thread.
+    """
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ[variable] = str(threads)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ["MKL_CBWR"] = "AVX2,STRICT"
 
 
 def _check_library(script_directory: Path) -> None:

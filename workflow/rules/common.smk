@@ -116,6 +116,7 @@ def rule_graph(wildcards):
             "outputs": [str(item) for item in step.output],
         }
         for step in sorted(workflow.rules, key=lambda step: step.name)
+        if step.output
     ]
 
 
