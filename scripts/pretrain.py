@@ -7,6 +7,7 @@ from abyssal.entry import start
 start(snakemake)
 
 import torch
+
 from abyssal.config.models import PretrainConfig
 from abyssal.encoder.training.run import pretrain
 

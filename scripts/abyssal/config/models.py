@@ -212,7 +212,7 @@ class TrainConfig(Section):
     )
     novelty: NoveltyConfig = NoveltyConfig()
     calibration_queries: Annotated[int, Field(ge=100)] = Field(
-        6000, description="Reference amplicons looked up with their own taxa banned."
+        10000, description="Reference amplicons looked up with their own taxa banned."
     )
 
 
