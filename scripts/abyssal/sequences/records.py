@@ -71,13 +71,12 @@ def parse_records(
     """Yield the records of a file or of an open binary stream that is not empty; ``name`` stands in the errors.
 
     An id ends at the first blank or tab, so that it can stand in a table. ``form`` is fasta or fastq; without it the
-    content of the stream tells. ``opener`` opens a path instead of dnaio's own, which
-    goes by the suffix.
+    content of the stream tells. ``opener`` opens a path instead of dnaio's own, which goes by the suffix.
 
     Raises:
         SequenceFormatError: the content is malformed or truncated.
     """
-    options = {} if opener is None else {"opener": opener}
+    options: dict[str, Any] = {} if opener is None else {"opener": opener}
     try:
         with dnaio.open(stream, fileformat=form, **options) as reader:
             for record in reader:
