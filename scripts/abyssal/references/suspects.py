@@ -2,7 +2,9 @@
 
 A wrong label shows in two ways at once: several close amplicons agree on another taxon, and the nearest other amplicon
 of the record's own taxon is far away. Either alone is common in clean data (sister families, thin families), so both
-are asked for. Similarity is the cosine of k-mer profiles, exact and in blocks; nothing is trained.
+are asked for. The same question at the rank above (family and order, say) finds wrong labels whose own small family is
+scattered over the marker's neighbourhood: what lies nearer then agrees on the order at least. Similarity is the
+cosine of composition profiles, exact and in blocks; nothing is trained.
 """
 
 from __future__ import annotations
@@ -13,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from abyssal.encoder.kmers import kmer_profiles
 from abyssal.errors import UsageError
 from abyssal.files import open_atomic
+from abyssal.references.composition import composition_profiles
 from abyssal.references.model import AmpliconReference
 
 _BLOCK = 512
-_MAX_FINE = 30_000
+_MAX_FINE = 8_000
 _MAX_COLUMNS = 60_000
 _FINE_K, _COARSE_K = 6, 5
 _COLUMNS = (
@@ -66,20 +68,28 @@ class SuspectSettings:
         neighbours: nearest amplicons looked at.
     """
 
-    margin: float = 1.4
-    min_similarity: float = 0.5
-    min_supporters: int = 3
-    min_agreement: float = 0.5
+    margin: float = 1.2
+    min_similarity: float = 0.3
+    min_supporters: int = 2
+    min_agreement: float = 0.4
     neighbours: int = 5
 
 
 @dataclass(frozen=True)
 class _Entries:
-    """Distinct (amplicon, name) pairs; an amplicon with two names has two entries."""
+    """Distinct (amplicon, names) pairs; an amplicon with two names has two entries.
+
+    Attributes:
+        amplicons: (n,) position of each entry's amplicon.
+        ranks: positions of the ranks looked at, the one asked for first.
+        names: (ranks, n) number of each entry's name in its vocabulary, -1 for an unknown one.
+        vocabularies: names of each rank.
+    """
 
     amplicons: NDArray[np.int64]
+    ranks: tuple[int, ...]
     names: NDArray[np.int64]
-    vocabulary: list[str]
+    vocabularies: tuple[list[str], ...]
 
 
 def suspect_rank(ranks: tuple[str, ...]) -> str:
@@ -94,8 +104,9 @@ def find_suspects(
 ) -> list[Suspect]:
     """Return the suspects, worst first (by agreement and by how much nearer the consensus is).
 
-    A name that only one amplicon carries cannot be checked and is never suspected. References beyond 60,000 amplicons
-    are compared with at most 60,000 of their own, the same number for every name where possible.
+    Labels are checked at ``rank`` and at the rank above it; a record doubted at both is named once, at ``rank``. A name
+    that only one amplicon carries cannot be checked and is never suspected. References beyond 60,000 amplicons are
+    compared with at most 60,000 of their own, the same number for every name where possible.
 
     Raises:
         UsageError: the reference has no such rank.
@@ -106,77 +117,79 @@ def find_suspects(
         message = f"no rank {rank!r} in this reference; expected one of {', '.join(reference.ranks)}"
         raise UsageError(message)
     position = reference.ranks.index(rank)
-    entries = _entries(reference, position)
+    entries = _entries(reference, tuple(range(position, max(position - 2, -1), -1)))
     if entries.amplicons.size == 0:
         return []
     columns = _columns(entries)
     k = _FINE_K if columns.size <= _MAX_FINE else _COARSE_K
-    profiles = kmer_profiles([reference.sequences[i] for i in entries.amplicons[columns]], k=k)
-    suspects: list[Suspect] = []
+    profiles = composition_profiles([reference.sequences[i] for i in entries.amplicons[columns]], k=k)
+    found: dict[tuple[str, str], Suspect] = {}
     for first in range(0, entries.amplicons.size, _BLOCK):
         rows = np.arange(first, min(first + _BLOCK, entries.amplicons.size))
-        queries = kmer_profiles([reference.sequences[i] for i in entries.amplicons[rows]], k=k)
+        queries = composition_profiles([reference.sequences[i] for i in entries.amplicons[rows]], k=k)
         similarity = queries @ profiles.T
         similarity[rows[:, None] == columns[None, :]] = -1.0
-        suspects.extend(_judge(reference, entries, rows, columns, similarity, position, settings))
-    return sorted(suspects, key=lambda s: (-s.agreement, s.own_similarity - s.similarity, s.accession))
+        for level in range(len(entries.ranks)):
+            for suspect in _judge(reference, entries, level, rows, columns, similarity, settings):
+                found.setdefault((suspect.amplicon, suspect.accession), suspect)
+    return sorted(found.values(), key=lambda s: (-s.agreement, s.own_similarity - s.similarity, s.accession))
 
 
-def _entries(reference: AmpliconReference, rank: int) -> _Entries:
-    vocabulary: dict[str, int] = {}
-    pairs: dict[tuple[int, int], None] = {}
+def _entries(reference: AmpliconReference, ranks: tuple[int, ...]) -> _Entries:
+    vocabularies: list[dict[str, int]] = [{} for _ in ranks]
+    pairs: dict[tuple[int, ...], None] = {}
     for amplicon, members in enumerate(reference.members):
         for _, lineage in members:
-            name = lineage[rank]
-            if name is not None:
-                pairs[(amplicon, vocabulary.setdefault(name, len(vocabulary)))] = None
-    amplicons = np.array([amplicon for amplicon, _ in pairs], dtype=np.int64)
-    names = np.array([name for _, name in pairs], dtype=np.int64)
-    return _Entries(amplicons, names, list(vocabulary))
+            if lineage[ranks[0]] is not None:
+                numbers = [
+                    -1 if (name := lineage[rank]) is None else vocabulary.setdefault(name, len(vocabulary))
+                    for rank, vocabulary in zip(ranks, vocabularies, strict=True)
+                ]
+                pairs[amplicon, *numbers] = None
+    table = np.array(list(pairs), dtype=np.int64).reshape(-1, 1 + len(ranks))
+    return _Entries(table[:, 0], ranks, table[:, 1:].T.copy(), tuple(map(list, vocabularies)))
 
 
 def _columns(entries: _Entries) -> NDArray[np.int64]:
     """Return the entries compared against, ordered by name: all of them, or evenly many of every name."""
-    order = np.argsort(entries.names, kind="stable")
+    order = np.argsort(entries.names[0], kind="stable")
     if order.size <= _MAX_COLUMNS:
         return order
-    names = entries.names[order]
+    names = entries.names[0][order]
     starts = np.searchsorted(names, names)
     place = np.arange(order.size) - starts
     low, high = 1, order.size
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if (place < middle).sum() <= _MAX_COLUMNS else (low, middle - 1)
-    return order[place < low]
+    return np.asarray(order[place < low])
 
 
 def _judge(
     reference: AmpliconReference,
     entries: _Entries,
+    level: int,
     rows: NDArray[np.int64],
     columns: NDArray[np.int64],
     similarity: NDArray[np.float32],
-    rank: int,
     settings: SuspectSettings,
 ) -> list[Suspect]:
-    names = entries.names[columns]
-    starts = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
-    best = np.full((rows.size, len(entries.vocabulary)), -1.0, dtype=np.float32)
-    best[:, names[starts]] = np.maximum.reduceat(similarity, starts, axis=1)
-    own = best[np.arange(rows.size), entries.names[rows]]
+    """Return the suspects among ``rows`` at one of the entries' ranks; ``similarity``: (rows, columns)."""
+    rank, vocabulary = entries.ranks[level], entries.vocabularies[level]
+    names, labels = entries.names[level][columns], entries.names[level][rows]
+    own = _own_similarity(similarity, names, labels, len(vocabulary))
     count = min(settings.neighbours, columns.size)
     top = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
     suspects: list[Suspect] = []
-    for row in range(rows.size):
+    for row in np.flatnonzero(labels >= 0):
         found = _consensus(names[top[row]], similarity[row, top[row]], float(own[row]), settings)
         if found is None:
             continue
         name, nearest, supporters, agreement = found
-        label = entries.vocabulary[entries.names[rows[row]]]
-        amplicon = int(entries.amplicons[rows[row]])
+        label, amplicon = vocabulary[labels[row]], int(entries.amplicons[rows[row]])
         suspects.extend(
             Suspect(
-                reference.ids[amplicon], accession, reference.ranks[rank], label, entries.vocabulary[name],
+                reference.ids[amplicon], accession, reference.ranks[rank], label, vocabulary[name],
                 round(nearest, 4), round(float(own[row]), 4), supporters, round(agreement, 4),
             )
             for accession, lineage in reference.members[amplicon]
@@ -185,13 +198,26 @@ def _judge(
     return suspects
 
 
+def _own_similarity(
+    similarity: NDArray[np.float32], names: NDArray[np.int64], labels: NDArray[np.int64], size: int
+) -> NDArray[np.float32]:
+    """Return each row's similarity to the nearest column with its own name, -1 where there is none."""
+    order = np.argsort(names, kind="stable")
+    ordered = names[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    # One place more than names: unknown names have number -1 and end up in the last one.
+    best = np.full((len(similarity), size + 1), -1.0, dtype=np.float32)
+    best[:, ordered[starts]] = np.maximum.reduceat(similarity[:, order], starts, axis=1)
+    return np.asarray(best[np.arange(len(labels)), labels])
+
+
 def _consensus(
     names: NDArray[np.int64], similarity: NDArray[np.float32], own: float, settings: SuspectSettings
 ) -> tuple[int, float, int, float] | None:
     """Return (name, nearest similarity, supporters, agreement) of what contradicts the own name, or None."""
     if own < 0:
         return None
-    nearer = similarity > own
+    nearer = (similarity > own) & (names >= 0)
     if int(nearer.sum()) < settings.min_supporters:
         return None
     candidates, votes = np.unique(names[nearer], return_counts=True)

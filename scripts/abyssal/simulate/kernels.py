@@ -130,7 +130,7 @@ def _walk_qualities(qualities: Bytes, length: int, cell: int, sequencer: Sequenc
     ``length``: bases a read; ``cell``: cell of the joint distribution of strata.
     """
     # Each step waits for the one before it; two independent chains in one loop hide half of the waiting.
-    chain, strata, characters = sequencer.chain, sequencer.strata, sequencer.characters
+    chain, bin_of, strata, characters = sequencer.chain, sequencer.bin_of, sequencer.strata, sequencer.characters
     size = np.int64(characters.shape[0])
     square = size * size
     paired = sequencer.mates == 2
@@ -143,7 +143,7 @@ def _walk_qualities(qualities: Bytes, length: int, cell: int, sequencer: Sequenc
         z = (here ^ (here >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         z ^= z >> np.uint64(31)
-        offset = np.int64(sequencer.bin_of[position]) * square
+        offset = np.int64(bin_of[position]) * square
         quality_1 = _step(chain, start_1 + offset + quality_1 * size, size, z >> np.uint64(32))
         qualities[0, position] = characters[quality_1]
         if paired:

@@ -11,6 +11,7 @@ import gzip
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -198,7 +199,7 @@ class _LibraryWriter:
         left = remaining.copy()
         named = self._names(library, int(left.sum()))
         files = read_files(self._target, name, mates=self._sequencer.mates, compression=self._compression)
-        with ExitStack() as stack:
+        with ExitStack() as stack, ThreadPoolExecutor(len(files)) as self._packers:
             reads = [stack.enter_context(open_gzip(path, self._compression)) for path in files]
             rows = self._open_truth(stack, name)
             first = 1
@@ -238,13 +239,18 @@ class _LibraryWriter:
         *used, bases = sequence_block(
             stream, chosen, self._encoded, self._construct, self._sequencer, names, self._buffers[:2], counters
         )
-        for file, buffer, end in zip(reads, self._buffers, used, strict=False):
-            file.write(buffer[:end].data)
+        # Compression lets go of the interpreter: the mates' files are packed at once, while the truth is written.
+        waiting = [
+            self._packers.submit(file.write, buffer[:end].data)
+            for file, buffer, end in zip(reads, self._buffers, used, strict=False)
+        ]
         if rows is not None:
             end = truth_block(
                 names[:2], (origins, *self._origins), (chosen, *self._descriptions), counters, self._buffers[2]
             )
             rows.write(self._buffers[2][:end].data)
+        for written in waiting:
+            written.result()
         self._bases += bases
         self._errors += counters.sum(axis=0, dtype=np.int64)
 
