@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -165,3 +166,39 @@ def test_shipped_sources_are_complete() -> None:
         assert len(source.sha256) in (0, 64)
     assert sources["midori-co1"].filename == "MIDORI2_UNIQ_NUC_GB259_CO1_RAW.fasta.gz"
     assert sources["mitofish"].filename == "complete_partial_mitogenomes.zip"
+
+
+def shelf_with(folder: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(folder / "made.zip", "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name, text)
+    return folder
+
+
+ZIPPED = Source("made", "1", "12S", "mitofish", "https://example.org/made.zip", "", "CC0", "doi:none")
+
+
+def test_zipped_sources_are_unpacked(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    one = fetch(ZIPPED, tmp_path / "one", offline=shelf_with(shelf, {"inner/made.fa": ">a\nACGT\n"}))
+    assert one.read_text() == ">a\nACGT\n"
+    assert one == fetch(ZIPPED, tmp_path / "one", offline=shelf)
+    two = fetch(ZIPPED, tmp_path / "two", offline=shelf_with(shelf, {"a.fa": "x", "b.fa": "y"}))
+    assert sorted(path.name for path in two.iterdir()) == ["a.fa", "b.fa"]
+
+
+@pytest.mark.parametrize("name", ["../evil.fa", "/evil.fa", "a/../../evil.fa", "..\\evil.fa"])
+def test_archives_that_lead_outside_are_refused(tmp_path: Path, name: str) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    with pytest.raises(DataError, match="would leave the archive's folder"):
+        fetch(ZIPPED, tmp_path / "here" / "deep", offline=shelf_with(shelf, {"good.fa": "x", name: "bad"}))
+    assert not list(tmp_path.rglob("evil.fa"))
+    assert not list(tmp_path.rglob("good.fa"))
+
+
+def test_a_damaged_archive_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "made.zip").write_bytes(b"PK no archive")
+    with pytest.raises(DataError, match="not a whole zip archive"):
+        fetch(ZIPPED, tmp_path / "here", offline=tmp_path)

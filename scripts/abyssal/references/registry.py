@@ -10,10 +10,13 @@ from __future__ import annotations
 import http.client
 import logging
 import shutil
+import stat
 import urllib.error
 import urllib.request
+import zipfile
+import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from abyssal.errors import DataError, UsageError
@@ -27,6 +30,7 @@ _COLUMNS = ("name", "version", "gene", "format", "url", "sha256", "licence", "ci
 _BLOCK = 1 << 20
 _ATTEMPTS = 4
 _TIMEOUT = 60.0
+_MOST_UNPACKED = 50_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,8 @@ def find_source(name: str) -> Source:
 def fetch(source: Source, folder: Path, *, offline: Path | None = None) -> Path:
     """Put a source's file into a folder, verified, and return its path.
 
-    A file that is already there and matches its hash is left alone.
+    A file that is already there and matches its hash is left alone. A zip archive stays as it was published; what it
+    holds is unpacked beside it, into a folder with the archive's name.
 
     Args:
         source: what to fetch.
@@ -88,7 +93,7 @@ def fetch(source: Source, folder: Path, *, offline: Path | None = None) -> Path:
     expected = _expected(source, target)
     if target.is_file() and expected and sha256_file(target) == expected:
         logger.info("%s is there and whole", target)
-        return target
+        return _unpacked(target)
     folder.mkdir(parents=True, exist_ok=True)
     if original is not None:
         _copy(source, original, target, expected)
@@ -98,7 +103,44 @@ def fetch(source: Source, folder: Path, *, offline: Path | None = None) -> Path:
         _verify(source, part, expected, discard=True)
         part.replace(target)
     _lock(source, target)
-    return target
+    return _unpacked(target)
+
+
+def _unpacked(target: Path) -> Path:
+    """Return the file itself, or for a zip archive the one file it holds or the folder it was unpacked into.
+
+    Raises:
+        DataError: the archive is damaged, leads outside its folder, or unpacks to more than 50 GB.
+    """
+    if target.suffix != ".zip":
+        return target
+    folder = target.with_suffix("")
+    try:
+        with zipfile.ZipFile(target) as archive:
+            members = [member for member in archive.infolist() if not member.is_dir()]
+            _check_members(target, members)
+            for member in members:
+                place = folder / member.filename
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as packed, atomic_path(place) as temporary, temporary.open("wb") as out:
+                    shutil.copyfileobj(packed, out, _BLOCK)
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        message = f"{target}: not a whole zip archive ({error}); delete it and fetch it again"
+        raise DataError(message) from error
+    return folder / members[0].filename if len(members) == 1 else folder
+
+
+def _check_members(target: Path, members: list[zipfile.ZipInfo]) -> None:
+    for member in members:
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        link = stat.S_ISLNK(member.external_attr >> 16)
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0] or link:
+            message = f"{target}: member {member.filename!r} would leave the archive's folder; nothing was unpacked"
+            raise DataError(message)
+    size = sum(member.file_size for member in members)
+    if not members or size > _MOST_UNPACKED:
+        message = f"{target}: {len(members)} files of {size} bytes; expected at least one and at most {_MOST_UNPACKED}"
+        raise DataError(message)
 
 
 def download(url: str, part: Path, *, attempts: int = _ATTEMPTS) -> None:
