@@ -87,6 +87,16 @@ def test_bad_reads_get_typed_errors_and_neighbours_answers(trained: Trained, rea
     assert (answers.accepted[1:] == -1).all()
 
 
+def test_a_read_of_ambiguity_codes_is_nobody(trained: Trained, reads: list[str]) -> None:
+    ambiguous = "N" * 300
+    answers = trained.classifier.classify([ambiguous, reads[0]])
+    error = answers.errors[0]
+    assert error is not None
+    assert error.code is ReadErrorCode.TOO_SHORT
+    assert "0 of 300 letters are A, C, G or T" in error.message
+    assert answers.errors[1] is None
+
+
 def test_no_reads_give_no_rows(trained: Trained) -> None:
     assert len(trained.classifier.classify([])) == 0
 

@@ -43,4 +43,9 @@ def check_read(raw: str, limits: tuple[int, int]) -> tuple[str, ReadError | None
     if len(sequence) > limits[1]:
         message = f"{len(sequence)} bases, the longest answered read has {limits[1]}"
         return "", ReadError(ReadErrorCode.TOO_LONG, message)
+    certain = sum(map(sequence.count, "ACGT"))
+    if certain < limits[0]:
+        # Ambiguity codes align with anything: a read of them would be a perfect match to every taxon.
+        message = f"{certain} of {len(sequence)} letters are A, C, G or T, an answered read has at least {limits[0]}"
+        return "", ReadError(ReadErrorCode.TOO_SHORT, message)
     return sequence, None
