@@ -119,6 +119,17 @@ def test_untrimmed_sequences_are_kept_whole() -> None:
     assert report.uncut == 1
 
 
+def test_untrimmed_sequences_of_the_other_strand_are_turned_and_merged() -> None:
+    inserts, _ = community()
+    records = [record(name, insert, f"Madeum_{name}") for name, insert in inserts.items()]
+    records[3] = record("full03", reverse_complement(inserts["full03"]), "Madeum_full03")
+    records.append(record("twin", reverse_complement(inserts["full05"]), "Madeum_twin"))
+    reference, report = build_reference(raw(records), MARKER, BuildSettings(trim=False))
+    assert set(reference.sequences) == set(inserts.values())
+    assert report.turned == 2
+    assert len(reference.members[reference.ids.index("full05")]) == 2
+
+
 def test_a_file_without_primers_suggests_no_trim() -> None:
     rng = np.random.default_rng(15)
     records = [record(f"x{n}", random_dna(rng, 150), f"Madeum_{n}") for n in range(5)]

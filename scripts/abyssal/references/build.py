@@ -24,7 +24,9 @@ from abyssal.references.lineage import ConflictPolicy, LineageBook, TreeConflict
 from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference, Lineage
 from abyssal.references.pcr import Amplification, Site, amplify
+from abyssal.references.strand import on_the_other_strand
 from abyssal.references.synonyms import accepted_names
+from abyssal.sequences.alphabet import reverse_complement
 
 Item = TypeVar("Item")
 
@@ -40,7 +42,7 @@ class BuildSettings:
     """How a reference is built.
 
     Attributes:
-        trim: cut sequences to the amplicon; False keeps them whole.
+        trim: cut sequences to the amplicon; False keeps them whole, on the strand that most of them have.
         max_mismatches: mismatches allowed in each primer site (bases).
         conflicts: what a taxon with two parents leads to (see ``lineage.resolve_conflicts``).
         synonyms: replace names by NCBI's accepted ones.
@@ -70,6 +72,7 @@ class BuildReport:
         reasons: (accession, reason) of each dropped record.
         conflicts: taxa that had two parents, and what was done.
         renamed: lineages in which a synonym was replaced.
+        turned: amplicons that were reverse-complemented where trimming was switched off.
     """
 
     records: int = 0
@@ -80,6 +83,7 @@ class BuildReport:
     reasons: list[tuple[str, str]] = field(default_factory=list)
     conflicts: list[TreeConflict] = field(default_factory=list)
     renamed: int = 0
+    turned: int = 0
 
     def drop(self, accession: str, reason: str) -> None:
         """Count a record as dropped."""
@@ -103,6 +107,8 @@ def build_reference(
         leftover = Path(folder) / "leftover.tsv"
         builder.cut(Intake(raw.source, book, report).accept(raw.records), leftover)
         builder.align(leftover, raw.source)
+    if not settings.trim:
+        builder.turn()
     if not builder.amplicons:
         raise ReferenceFormatError(_nothing_left(raw.source, marker, report))
     lineages, report.conflicts = _consistent(book, settings, report)
@@ -136,6 +142,15 @@ class _Builder:
                         self.report.drop(record.accession, result.site.name.lower())
                     else:
                         waiting.write(_to_row(record, result))
+
+    def turn(self) -> None:
+        """Put uncut amplicons on one strand; without primer sites only the majority can tell which."""
+        # Sorted, so that the order of the records cannot matter.
+        sequences = sorted(self.amplicons)
+        for sequence, other in zip(sequences, on_the_other_strand(sequences), strict=True):
+            if other:
+                self.report.turned += 1
+                self.amplicons.setdefault(reverse_complement(sequence), []).extend(self.amplicons.pop(sequence))
 
     def align(self, leftover: Path, source: Path) -> None:
         """Keep left-over records that align to amplicons from end to end."""

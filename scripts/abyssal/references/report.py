@@ -45,6 +45,7 @@ def reference_report(
         "amplicons": len(reference),
         "lineages": sum(len(pairs) for pairs in reference.members),
         "renamed": build.renamed,
+        "turned": build.turned,
         "lengths": _lengths(reference),
         "ranks": [_rank(reference, position) for position in range(len(reference.ranks))],
         "shared": _shared(reference),

@@ -158,7 +158,7 @@ def _print_summary(summary: dict[str, Any]) -> None:
     dropped = ", ".join(f"{reason} {count}" for reason, count in records["dropped"].items()) or "none"
     sys.stdout.write(
         f"{records['read']} records: {records['amplified']} cut by both primers, {records['aligned']} by alignment, "
-        f"{records['uncut']} uncut; dropped: {dropped}\n"
+        f"{records['uncut']} uncut ({summary['turned']} turned); dropped: {dropped}\n"
         f"{summary['amplicons']} amplicons, {summary['lineages']} lineages, {summary['suspect_count']} suspects, "
         f"{summary['conflict_count']} taxa with two parents\n"
         "rank\ttaxa\tamplicons named\tshare unique\n"
