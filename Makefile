@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 CORES ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-all lint format proto config lock slurm-profile clean
+.PHONY: help setup demo test test-all lint format proto config blast-radius lock slurm-profile clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -51,6 +51,9 @@ proto: setup ## regenerate the gRPC stubs with the pinned compiler
 
 config: setup ## regenerate the JSON schema and the table of keys from the typed models
 	@$(BIN)/python -m abyssal.config.generate
+
+blast-radius: setup ## regenerate the table of what a changed config key re-runs
+	@PYTHONPATH=tests $(BIN)/python -m support.blast_radius
 
 lock: ## resolve the pinned dependencies anew (needs uv)
 	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" uv pip compile -q pyproject.toml --all-extras --no-emit-package torch --no-annotate --no-header -o requirements.lock

@@ -22,7 +22,13 @@ rule embed_asvs:
         batch_size=config_model.encoder.batch_size,
         trust_remote_code=config_model.encoder.trust_remote_code,
         # Not encoder.load: it knows the config models, and a new key elsewhere must not embed everything again.
-        code=code_digest("encoder.engine", "encoder.hub", "encoder.vectors"),
+        code=code_digest(
+            "encoder.baseline",
+            "encoder.engine",
+            "encoder.hub",
+            "encoder.store",
+            "encoder.vectors",
+        ),
     script:
         "../../scripts/embed.py"
 

@@ -217,6 +217,6 @@ rule count_asvs:
     params:
         pools=pools_for_counting,
         settings=config_model.preprocess.controls.model_dump(),
-        code=code_digest("reads.study"),
+        code=code_digest("reads.study", "samples.libraries"),
     script:
         "../../scripts/count_asvs.py"

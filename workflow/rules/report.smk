@@ -30,6 +30,7 @@ rule report:
     params:
         config=science_of,
         assets=assets_digest(),
-        code=code_digest("report"),
+        # The report names the code's version, as the manifest does.
+        code=code_digest(*CONTENT_PACKAGES),
     script:
         "../../scripts/report.py"

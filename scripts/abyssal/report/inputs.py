@@ -107,7 +107,11 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         metrics=read_json(files.metrics) if files.metrics else None,
         reference_report=read_json(files.reference_report) if files.reference_report else None,
         truth=files.truth,
-        digests={**facts.digests, **{path.name: sha256_file(path) for path in inputs.values()}},
+        # The loaded sheet holds the paths of this machine; digests of the read files have a table of their own.
+        digests={
+            **facts.digests,
+            **{path.name: sha256_file(path) for role, path in inputs.items() if role != "libraries"},
+        },
     )
 
 
