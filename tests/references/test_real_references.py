@@ -32,8 +32,8 @@ REFERENCES = {
     **{
         f"16S tax-credit {level}": (f"tax-credit/B1-REF-{level}-iter0/reference.fasta.gz",
                                     f"tax-credit/B1-REF-{level}-iter0/reference_taxonomy.tsv.gz",
-                                    "16S-V4", False, 2500, 0.99)
-        for level in ("L4", "L5", "L6")
+                                    "16S-V4", False, least, 0.99)
+        for level, least in (("L4", 200), ("L5", 1400), ("L6", 2800))
     },
     "18S V4 cut-outs": (f"{PR2}.V4_TAReuk.fasta.gz", None, "18S-V4-TAReuk", False, 19600, 0.99),
     "18S V9 cut-outs": (f"{PR2}.V9_1389F1510R.fasta.gz", None, "18S-V9-1389F-1510R", False, 4000, 0.99),
