@@ -51,9 +51,10 @@ Radius = dict[str, dict[str, bool]]
 @pytest.fixture(scope="module")
 def radius(repository: Path) -> Radius:
     """The table as data, from its own process: Snakemake changes global state."""
+    path = [str(repository / "tests"), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, "-m", "support.blast_radius", "--json"],
-        check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(repository / "tests")},
+        check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     found: Radius = json.loads(done.stdout)
