@@ -28,7 +28,7 @@ def test_fresh_clone_on_one_core_makes_the_same_bundle(
     ).stdout  # fmt: skip
     if changed:
         pytest.skip("there are uncommitted changes, which a clone does not have")
-    clone = tmp_path / "another place" / "clone"
+    clone = tmp_path / "elsewhere" / "clone"
     subprocess.run(["git", "clone", "-q", str(repository), str(clone)], check=True)
     # The installed package is the checkout's; the clone's must come first.
     monkeypatch.setenv("PYTHONPATH", str(clone / "scripts"))
