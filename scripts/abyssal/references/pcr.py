@@ -172,9 +172,7 @@ def _note_single(result, minus, left_size, positions, mismatches, count, is_left
 def _amplify_all(masks, offsets, forward, reverse_rc, reverse, forward_rc, limit, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     """Return an (n, 4) int64 array: status, minus strand, left position, right position."""
     count = offsets.size - 1
-    longest = 1
-    for row in range(count):
-        longest = max(longest, offsets[row + 1] - offsets[row])
+    longest = max(1, (offsets[1:] - offsets[:-1]).max()) if count else 1
     left_positions = np.empty(longest, dtype=np.int64)
     left_wrong = np.empty(longest, dtype=np.int64)
     right_positions = np.empty(longest, dtype=np.int64)

@@ -85,8 +85,7 @@ def simulate_libraries(
         templates: everything that communities may name; ids are unique.
         libraries: what to make; names are unique.
         simulation: marker, amplification, mixing, sequencer.
-        target: folder, made when missing.
-        seed: of all randomness.
+        target, seed: folder, made when missing; seed of all randomness.
         ranks: rank names of the templates' lineages, for the truth tables.
         others: templates that belong to no community.
         truth: whether to write the table of every read (the other truth tables are always written).

@@ -65,6 +65,15 @@ def _codes(what: str, sequence: str) -> NDArray[np.uint8]:
     return np.array(["ACGT".index(letter) for letter in letters], dtype=np.uint8)
 
 
+def _reach(
+    sequencing: Sequencing, lengths: NDArray[np.int64], shares: NDArray[np.float64], construct: Construct
+) -> tuple[int, int]:
+    """Return the longest and the typical read: the number of cycles, or what the molecules need (bases)."""
+    flanks = construct.forward.shape[0] + construct.reverse.shape[0] + 2 * sequencing.random_bases
+    whole = 2 * int(lengths.max() + flanks), round(float(shares @ lengths)) + flanks
+    return (sequencing.cycles, sequencing.cycles) if sequencing.cycles else whole
+
+
 def build_sequencer(
     simulation: Simulation,
     molecules: Molecules,
@@ -75,18 +84,13 @@ def build_sequencer(
     """Encode the quality model and scale substitution and indel rates to the means asked for.
 
     Args:
-        simulation: the settings.
-        molecules: all molecules.
+        simulation, molecules, construct: settings, all molecules and what surrounds them.
         shares: (molecules,) each one's expected share of the reads.
-        construct: what surrounds them.
         rng: source of the key for the simulated qualities that the scale is measured on.
     """
     sequencing, quality = simulation.sequencing, simulation.sequencing.quality
     threshold, alias = quality.alias_tables()
-    lengths = np.diff(molecules.starts)
-    flanks = construct.forward.shape[0] + construct.reverse.shape[0] + 2 * sequencing.random_bases
-    longest = sequencing.cycles or 2 * int(lengths.max() + flanks)
-    typical = sequencing.cycles or round(float(shares @ lengths)) + flanks
+    longest, typical = _reach(sequencing, np.diff(molecules.starts), shares, construct)
     of_reads, length_shares = _read_lengths(sequencing)
     sequencer = Sequencer(
         length=sequencing.cycles or 0,

@@ -59,8 +59,7 @@ def read_templates(
         fasta: amplicons without primers; ids must be unique.
         rng: source of randomness for degenerate letters.
         lineages: table whose first column is the id and whose other columns are ranks.
-        label: status of their reads.
-        primed: whether primers flank them.
+        label, primed: status of their reads; whether primers flank them.
 
     Raises:
         SequenceFormatError: a sequence is too short or has letters outside IUPAC.

@@ -37,15 +37,12 @@ def check_read(raw: str, limits: tuple[int, int]) -> tuple[str, ReadError | None
         position, letter = wrong
         message = f"letter {letter!r} at position {position + 1} is not an IUPAC nucleotide code"
         return "", ReadError(ReadErrorCode.INVALID_LETTER, message)
-    if len(sequence) < limits[0]:
-        message = f"{len(sequence)} bases, the shortest answered read has {limits[0]}"
-        return "", ReadError(ReadErrorCode.TOO_SHORT, message)
+    # Ambiguity codes align with anything: a read of them would be a perfect match to every taxon.
+    certain = sum(map(sequence.count, "ACGT"))
+    if certain < limits[0]:
+        found = f"{certain} bases" if certain == len(sequence) else f"{certain} of {len(sequence)} letters are A, C, G or T"
+        return "", ReadError(ReadErrorCode.TOO_SHORT, f"{found}, the shortest answered read has {limits[0]}")
     if len(sequence) > limits[1]:
         message = f"{len(sequence)} bases, the longest answered read has {limits[1]}"
         return "", ReadError(ReadErrorCode.TOO_LONG, message)
-    certain = sum(map(sequence.count, "ACGT"))
-    if certain < limits[0]:
-        # Ambiguity codes align with anything: a read of them would be a perfect match to every taxon.
-        message = f"{certain} of {len(sequence)} letters are A, C, G or T, an answered read has at least {limits[0]}"
-        return "", ReadError(ReadErrorCode.TOO_SHORT, message)
     return sequence, None

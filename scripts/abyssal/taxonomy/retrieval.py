@@ -42,8 +42,7 @@ def neighbours_of(
     """Return the neighbours of each sequence and the share of it that its nearest one covers.
 
     Args:
-        index: what is searched.
-        sequences: q upper-case sequences in primer orientation.
+        index, sequences: what is searched; q upper-case sequences in primer orientation.
         vectors: (q, d) float32 unit rows.
         count: neighbours kept.
         local_of: looks up the surroundings of amplicons.
