@@ -40,7 +40,9 @@ def check_read(raw: str, limits: tuple[int, int]) -> tuple[str, ReadError | None
     # Ambiguity codes align with anything: a read of them would be a perfect match to every taxon.
     certain = sum(map(sequence.count, "ACGT"))
     if certain < limits[0]:
-        found = f"{certain} bases" if certain == len(sequence) else f"{certain} of {len(sequence)} letters are A, C, G or T"
+        found = f"{certain} bases"
+        if certain < len(sequence):
+            found = f"{certain} of {len(sequence)} letters are A, C, G or T"
         return "", ReadError(ReadErrorCode.TOO_SHORT, f"{found}, the shortest answered read has {limits[0]}")
     if len(sequence) > limits[1]:
         message = f"{len(sequence)} bases, the longest answered read has {limits[1]}"
