@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from support.evolved_taxa import mutate
 from abyssal.config.models import NoveltyConfig, TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.errors import BundleError
+from abyssal.files import read_json, write_json
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.taxonomy.classifications import ReadErrorCode, Source, tsv_header, tsv_rows
@@ -177,6 +179,16 @@ def test_a_damaged_model_is_named(trained: Trained, tmp_path: Path) -> None:
         Classifier.load(tmp_path)
     with pytest.raises(BundleError, match="no such file"):
         Classifier.load(tmp_path / "elsewhere")
+
+
+def test_a_model_that_lacks_a_setting_is_refused(trained: Trained, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(trained.directory, folder)
+    calibration = read_json(folder / "calibration.json")
+    del calibration["thresholds"]
+    write_json(folder / "calibration.json", calibration)
+    with pytest.raises(BundleError, match="lack or contradict"):
+        Classifier.load(folder)
 
 
 def test_reads_join_the_putative_taxon_whose_radius_holds_them(trained: Trained, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from abyssal.config.models import NoveltyConfig
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.load import load_encoder
+from abyssal.errors import BundleError
 from abyssal.taxonomy.calibration import absent_priors, probabilities, stratum_priors
 from abyssal.taxonomy.classifications import Classifications, ReadError, Source
 from abyssal.taxonomy.decision import Decision, accepted_rank, alternatives_of, novel_rank
@@ -70,8 +71,17 @@ class Classifier:
         """Load a trained model or a bundle.
 
         Raises:
-            BundleError: a file is missing, damaged or of a newer format.
+            BundleError: a file is missing, damaged, of a newer format, or contradicts another.
         """
+        try:
+            return cls._load(model_directory)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            # A sealed bundle may still hold files that nobody's `save_model` wrote.
+            message = f"{model_directory}: its files lack or contradict what a model needs ({error!r}); make it again"
+            raise BundleError(message) from error
+
+    @classmethod
+    def _load(cls, model_directory: Path) -> Classifier:
         model = load_model(model_directory)
         marker, preprocessing = read_preprocessing(model_directory)
         location = model_directory / ENCODER_FOLDER if preprocessing["encoder"] == ENCODER_FOLDER else "kmers"
