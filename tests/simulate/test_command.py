@@ -81,8 +81,11 @@ def test_a_given_community_and_whole_nanopore_reads(run: Run, reference: tuple[P
         (["--pairs", "-5"], 2, "out of range"),
         (["--profile", "nanopore", "--qualities", "absent"], 2, "no such quality model"),
         (["--read-length", 0], 2, "a paired quality model needs a read length"),
+        (["--seed", "-1"], 2, "--seed: -1 is out of range"),
+        (["--flipped-share", "2"], 2, "--flipped-share: 2 is out of range; expected 0 to 1"),
+        (["--cycles", "100000"], 2, "--cycles: 100000 is out of range"),
     ],
-    ids=["richness", "share", "off-target", "primer", "negative", "model", "whole pairs"],
+    ids=["richness", "share", "off-target", "primer", "negative", "model", "whole pairs", "seed", "flipped", "cycles"],
 )
 def test_mistakes_are_explained(
     run: Run, reference: tuple[Path, Path], tmp_path: Path, options: list[object], code: int, message: str
@@ -93,6 +96,16 @@ def test_mistakes_are_explained(
     assert done.code == code
     assert message in done.err
     assert not list((tmp_path / "out").glob("*.fastq*"))
+
+
+def test_a_library_cannot_be_named_out_of_the_folder(run: Run, reference: tuple[Path, Path], tmp_path: Path) -> None:
+    name = next(read_records(reference[0])).id
+    community = tmp_path / "community.tsv"
+    community.write_text(f"library\ttemplate\tweight\n../escape\t{name}\t1\n")
+    done = run("simulate", reference[0], "-o", tmp_path / "out", "--community", community, "--pairs", 10)
+    assert done.code == 2
+    assert "'../escape'" in done.err
+    assert not list(tmp_path.glob("escape*"))
 
 
 def test_a_model_fitted_to_reads_simulates_reads(run: Run, reference: tuple[Path, Path], tmp_path: Path) -> None:

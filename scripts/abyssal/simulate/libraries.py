@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ import numpy as np
 from isal import igzip
 from numpy.typing import NDArray
 
+from abyssal.config.models import NAME_PATTERN
 from abyssal.errors import UsageError
 from abyssal.files import atomic_path, write_json
 from abyssal.simulate.community import LibraryPlan
@@ -128,6 +130,9 @@ def _check_libraries(libraries: Sequence[LibraryPlan], templates: dict[str, int]
         message = f"library {repeated[0]!r} is planned twice; names must be unique"
         raise UsageError(message)
     for library in libraries:
+        if not re.fullmatch(NAME_PATTERN, library.name):
+            message = f"library {library.name!r}: a name becomes a file's name; expected {NAME_PATTERN}"
+            raise UsageError(message)
         unknown = [name for name in library.weights if name not in templates]
         if unknown:
             message = f"library {library.name!r} holds {unknown[0]!r}, which is no template"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,17 @@ and simulation.json (settings and totals). The same seed and options give the sa
 """
 
 _ANY_LENGTH = (20, 100_000)
+_MOST = 1e12
+_SHARE = (0.0, 1.0)
+_BOUNDS: dict[str, tuple[float, float]] = {
+    "--libraries": (1, 10_000), "--pairs": (1, 1e10), "--richness": (1, 1e6), "--turnover": _SHARE,
+    "--blanks": (0, 10_000), "--variants": (0, 100), "--variant-divergence": (0.0, 0.5), "--three-parents": _SHARE,
+    "--reads-per-chimera": (1, 1e6), "--cycles": (1, 100), "--efficiency-sd": (0.0, 0.5),
+    "--contaminant-count": (0, 10_000), "--read-length": (0, 10_000), "--error-rate": (0.0, 0.5),
+    "--indel-rate": (0.0, 0.5), "--insertion-share": _SHARE, "--homopolymer-growth": (0.0, 10.0),
+    "--random-bases": (0, 50), "--flipped-share": _SHARE,
+}  # fmt: skip
+"""From where to where numbers make sense; the others are at least 0."""
 """Amplicon lengths that --cut accepts for primers given on the command line (bp)."""
 
 
@@ -39,7 +51,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("reference", type=Path, help="FASTA of template sequences, plain or gzipped")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for everything that is made")
     parser.add_argument("--lineages", type=Path, help="table of lineages: first column the id, one column a rank")
-    parser.add_argument("--seed", type=int, default=1, help="seed of all randomness (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=_within(int, (0, 2**63 - 1)), default=1, help="seed of all randomness (default: %(default)s)"
+    )
     _add_marker(parser)
     _add_communities(parser)
     _add_amplification(parser)
@@ -113,12 +127,12 @@ def _add_sequencer(parser: argparse.ArgumentParser) -> None:
         ("--indel-rate", float, "insertions and deletions per base"),
         ("--insertion-share", float, "share of the indels that insert"),
         ("--homopolymer-growth", float, "risk of an indel added by each further base of a run (0: none)"),
-        ("--adapter-1", str, "what read 1 runs into behind a short molecule"),
-        ("--adapter-2", str, "the same for read 2"),
         ("--random-bases", int, "most random bases in front of each primer"),
         ("--flipped-share", float, "share of molecules read from the reverse primer's end first"),
     ):
-        group.add_argument(option, type=kind, help=f"{text} (default: the profile's)")
+        group.add_argument(option, type=_within(kind, _BOUNDS[option]), help=f"{text} (default: the profile's)")
+    group.add_argument("--adapter-1", help="what read 1 runs into behind a short molecule (default: the profile's)")
+    group.add_argument("--adapter-2", help="the same for read 2 (default: the profile's)")
     group.add_argument(
         "--names", choices=("numbered", "illumina", "nanopore"),
         help="how reads are called (default: as the profile's sequencer does)",
@@ -129,15 +143,22 @@ def _add_sequencer(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-read-truth", action="store_true", help="leave out the table of every read")
 
 
-def _number(group: argparse._ActionsContainer, option: str, kind: type[int | float], default: float, text: str) -> None:
+def _within(kind: type[int | float], bounds: tuple[float, float]) -> Callable[[str], float]:
+    """Return an argparse type that accepts numbers from the first to the second bound."""
+
     def checked(value: str) -> float:
         number = kind(value)
-        if not 0 <= number < float("inf"):
-            message = f"{value} is out of range; expected 0 or more"
+        if not bounds[0] <= number <= bounds[1]:
+            message = f"{value} is out of range; expected {bounds[0]:g} to {bounds[1]:g}"
             raise argparse.ArgumentTypeError(message)
         return number
 
     checked.__name__ = kind.__name__
+    return checked
+
+
+def _number(group: argparse._ActionsContainer, option: str, kind: type[int | float], default: float, text: str) -> None:
+    checked = _within(kind, _BOUNDS.get(option, (0, _MOST)))
     group.add_argument(option, type=checked, default=default, metavar="N", help=f"{text} (default: %(default)s)")
 
 
