@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from abyssal.bundle.manifest import Manifest
 from abyssal.bundle.read import Bundle, open_bundle
 from abyssal.bundle.registry import Labels, Registry, open_location, open_registry
 from abyssal.bundle.registry.base import version_order
+from abyssal.bundle.registry.fetch import locked_directory
 from abyssal.errors import BundleError, UsageError
 
 _prefixes = itertools.count()
@@ -449,3 +452,24 @@ def test_a_labels_document_has_one_spelling() -> None:
     text = Labels(current="2", previous="1", retired=("b", "a")).to_bytes()
     assert json.loads(text)["retired"] == ["a", "b"]
     assert Labels.from_bytes(text, "x") == Labels(current="2", previous="1", retired=("a", "b"))
+
+
+def test_the_lock_of_a_place_survives_its_removal(tmp_path: Path) -> None:
+    place, done = tmp_path / "place", tmp_path / "done"
+
+    def take() -> None:
+        for _ in range(50):
+            with locked_directory(place):
+                place.rename(done)
+                shutil.rmtree(done)
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(take) for _ in range(8)]:
+            future.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_of_a_lock_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "place").write_text("")
+    with pytest.raises(FileExistsError), locked_directory(tmp_path / "place"):
+        pass

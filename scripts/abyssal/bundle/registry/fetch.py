@@ -35,7 +35,7 @@ def fetch_files(target: Path, raw_manifest: bytes, manifest: Manifest, read_bloc
     digest = hashlib.sha256(raw_manifest).hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.parent / f".{target.name}.{digest[:16]}.partial"
-    with _locked_directory(partial):
+    with locked_directory(partial):
         if target.is_dir() and any(target.iterdir()):
             shutil.rmtree(partial, ignore_errors=True)
             return _already_there(target, digest)
@@ -57,7 +57,10 @@ def fetch_files(target: Path, raw_manifest: bytes, manifest: Manifest, read_bloc
 def _remove_other_partials(target: Path) -> None:
     """Free the space of interrupted fetches of other content to the same place, unless one is going on."""
     for partial in target.parent.glob(f".{target.name}.*.partial"):
-        handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            handle = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(partial, ignore_errors=True)
@@ -80,19 +83,33 @@ def _already_there(target: Path, digest: str) -> Bundle:
 
 
 @contextmanager
-def _locked_directory(directory: Path) -> Iterator[None]:
-    """Make a directory and hold its lock; when another process renamed it meanwhile, make it again."""
+def locked_directory(directory: Path) -> Iterator[None]:
+    """Make a directory and hold its lock; when another process renamed or removed it meanwhile, make it again."""
     while True:
-        directory.mkdir(exist_ok=True)
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            directory.mkdir(exist_ok=True)
+            handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        except (FileNotFoundError, FileExistsError):
+            # Gone between two calls; a file in its place would stay.
+            if directory.is_file():
+                raise
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if not directory.exists() or not os.path.samestat(os.fstat(handle), directory.stat()):
+            if not _is_still(directory, handle):
                 continue
             yield
             return
         finally:
             os.close(handle)
+
+
+def _is_still(directory: Path, handle: int) -> bool:
+    """Whether a path still leads to the directory that was opened."""
+    try:
+        return os.path.samestat(os.fstat(handle), directory.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _fetch_file(target: Path, path: str, entry: FileEntry, read_blocks: ReadBlocks) -> None:
