@@ -455,16 +455,16 @@ def test_a_labels_document_has_one_spelling() -> None:
 
 
 def test_the_lock_of_a_place_survives_its_removal(tmp_path: Path) -> None:
-    place, done = tmp_path / "place", tmp_path / "done"
+    place = tmp_path / "place"
 
-    def take() -> None:
+    def take(thread: int) -> None:
         for _ in range(50):
             with locked_directory(place):
-                place.rename(done)
-                shutil.rmtree(done)
+                place.rename(tmp_path / f"done-{thread}")
+            shutil.rmtree(tmp_path / f"done-{thread}")
 
     with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(take) for _ in range(8)]:
+        for future in [pool.submit(take, thread) for thread in range(8)]:
             future.result()
     assert list(tmp_path.iterdir()) == []
 
