@@ -1,29 +1,5 @@
 """Fixtures of the service's tests."""
 
-from __future__ import annotations
+from support.service_fixtures import classifier, server, tiny_bundle
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from support.serving import PacedClassifier, RunningServer, paced_model, running_server
-from support.tiny_bundle import make_tiny_bundle
-
-
-@pytest.fixture
-def classifier() -> PacedClassifier:
-    """A classifier whose speed the test controls."""
-    return PacedClassifier()
-
-
-@pytest.fixture
-def server(classifier: PacedClassifier) -> Iterator[RunningServer]:
-    """A service around that classifier."""
-    with running_server(paced_model(classifier)) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A real bundle."""
-    return make_tiny_bundle(tmp_path_factory.mktemp("tiny"))
+__all__ = ["classifier", "server", "tiny_bundle"]
