@@ -28,9 +28,11 @@ demo: setup ## reads to bundle to served answer, on the data that ship (about th
 	@$(BIN)/python -m abyssal.demo --cores $(CORES)
 
 test: setup ## the test suite (fast tests; what CI runs)
+	@$(BIN)/python -m abyssal.system_check --tests
 	@$(BIN)/python -m pytest -m "not slow and not slurm" $(PYTEST_ARGS)
 
 test-all: setup ## every test, also those that take minutes
+	@$(BIN)/python -m abyssal.system_check --tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint, import rules

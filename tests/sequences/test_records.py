@@ -47,6 +47,7 @@ def test_an_empty_file_has_no_records(tmp_path: Path, content: bytes) -> None:
         (gzip.compress(FASTA * 5000)[:60] + b"zzzz" + gzip.compress(FASTA * 5000)[64:], "damaged or cut short"),
         (gzip.compress(FASTA)[:-9], "damaged or cut short"),
         (FASTQ[:-4], "line 7"),
+        (b">a\x1b[2Jb\nACGT\n", r"'a\\x1b\[2Jb' holds a control character"),
         (">\u00e9\nACGT\n".encode(), "ASCII"),
         (">\u00e9\nACGT\n".encode("latin-1"), "ASCII"),
     ],

@@ -74,13 +74,13 @@ def parse_records(
     content of the stream tells. ``opener`` opens a path instead of dnaio's own, which goes by the suffix.
 
     Raises:
-        SequenceFormatError: the content is malformed or truncated.
+        SequenceFormatError: the content is malformed or truncated, or an id holds control characters.
     """
     options: dict[str, Any] = {} if opener is None else {"opener": opener}
     try:
         with dnaio.open(stream, fileformat=form, **options) as reader:
             for record in reader:
-                identifier, description = _header(record.name)
+                identifier, description = _header(record.name, name)
                 yield SequenceRecord(identifier, record.sequence, description, record.qualities)
     except dnaio.exceptions.UnknownFileFormat as error:
         raise SequenceFormatError(_neither(name)) from error
@@ -94,8 +94,12 @@ def parse_records(
         raise _damaged(name, error) from error
 
 
-def _header(line: str) -> tuple[str, str]:
+def _header(line: str, name: str) -> tuple[str, str]:
     identifier, _, description = line.replace("\t", " ").partition(" ")
+    # Ids go into tables and on to terminals as they are.
+    if not identifier.isprintable():
+        message = f"{name}: the id {identifier!r} holds a control character; expected printable ASCII"
+        raise SequenceFormatError(message)
     return identifier, description
 
 
