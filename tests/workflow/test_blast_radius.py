@@ -42,6 +42,8 @@ STARTS: dict[str, set[str]] = {
     "package.version": {"package"},
     "package.registry": {"publish"},
     "pretrain": {"pretrain"},
+    "benchmark": set(),
+    "regression": set(),
 }
 """Where a change of a key starts; the longest prefix counts."""
 

@@ -42,10 +42,10 @@ _PROGRAMS = {"vsearch": "--version"}
 def study_config(config: AbyssalConfig, marker: str) -> dict[str, Any]:
     """Return the scientific configuration of one marker as plain values, the same in every directory.
 
-    Left out: the other markers, where the bundle is published, its version (the manifest has it), and how encoder
-    weights are made (they enter with their digest).
+    Left out: the other markers, where the bundle is published, its version (the manifest has it), how encoder weights
+    are made (they enter with their digest), and the settings of the benchmark.
     """
-    values = config.model_dump(mode="json", exclude={"markers", "package", "pretrain"})
+    values = config.model_dump(mode="json", exclude={"markers", "package", "pretrain", "benchmark"})
     values["marker"] = {"name": marker, **config.markers[marker].model_dump(mode="json")}
     values["samples"] = _file_name(values["samples"])
     values["cluster"]["previous"] = _file_name(values["cluster"]["previous"])

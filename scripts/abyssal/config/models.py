@@ -8,20 +8,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-"""What a study, marker, sample or library may be called; also the wildcard constraint of the rules."""
+from abyssal.config.benchmark import BenchmarkConfig, RegressionConfig
+from abyssal.config.section import NAME_PATTERN, Name, Primer, Section, Share
 
-Name = Annotated[str, StringConstraints(pattern=f"^{NAME_PATTERN}$", max_length=64)]
-Primer = Annotated[str, StringConstraints(pattern=r"^[ACGTURYSWKMBDHVNIacgturyswkmbdhvni]+$", min_length=8)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys are errors, values are immutable."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+__all__ = ["NAME_PATTERN", "Name", "Primer", "Section", "Share"]
 
 
 class ReferenceConfig(Section):
@@ -265,6 +257,9 @@ class AbyssalConfig(Section):
     """Everything a study is made from."""
 
     study: Name = Field(description="Name of the study; outputs go to results/<study>/.")
+    task: Literal["classification", "regression"] = Field(
+        "classification", description="regression also predicts numeric metadata of samples from their composition."
+    )
     samples: str = Field(description="Sample sheet (TSV).")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(1, description="Seed of everything random.")
     markers: dict[Name, MarkerConfig] = Field(min_length=1, description="Markers of the study, by name.")
@@ -273,5 +268,7 @@ class AbyssalConfig(Section):
     cluster: ClusterConfig = ClusterConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    regression: RegressionConfig = RegressionConfig()
     package: PackageConfig = PackageConfig()
     pretrain: PretrainConfig = PretrainConfig()
+    benchmark: BenchmarkConfig = BenchmarkConfig()
