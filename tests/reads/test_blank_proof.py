@@ -11,7 +11,7 @@ import pytest
 from support.amplicons import Read, Sequencer, random_sequence, write_fastq
 from support.reads_chain import Chain, Results, library
 
-from abyssal.config.models import DenoiseConfig, PreprocessConfig
+from abyssal.config.preprocess import DenoiseConfig, PreprocessConfig
 from abyssal.reads.study import LibraryFiles
 from abyssal.samples.model import Library
 

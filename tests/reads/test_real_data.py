@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.reads_chain import Chain, Results, library
 
-from abyssal.config.models import PreprocessConfig, TrimConfig
+from abyssal.config.preprocess import PreprocessConfig, TrimConfig
 
 pytestmark = pytest.mark.shared_data
 

@@ -9,7 +9,7 @@ import pytest
 from support.amplicons import Sequencer, random_sequence, write_fastq
 from support.reads_chain import Chain, library
 
-from abyssal.config.models import ControlsConfig, DenoiseConfig, PreprocessConfig, TrimConfig
+from abyssal.config.preprocess import ControlsConfig, DenoiseConfig, PreprocessConfig, TrimConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import read_records

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from abyssal.config.models import PreprocessConfig
+from abyssal.config.preprocess import PreprocessConfig
 from abyssal.reads.counts import write_counts
 from abyssal.reads.denoise import denoise, pool_uniques, remove_chimeras
 from abyssal.reads.filtering import FilterSettings, filter_reads

@@ -108,11 +108,11 @@ def _yaml_lines(model: type[BaseModel], indent: str) -> Iterator[str]:
         section, in_mapping = model_of(field.annotation)
         if in_mapping or (section is None and field.default is PydanticUndefined):
             continue
-        if section is not None:
+        if section is not None and field.default is not None:
             yield f"{indent}{name}:"
             yield from _yaml_lines(section, indent + "  ")
             continue
-        allowed = f" [{_allowed(field)}]" if _allowed(field) else ""
+        allowed = f" [{_allowed(field)}]" if section is None and _allowed(field) else ""
         width = 110 - len(indent)
         yield from (f"{indent}# {line}" for line in textwrap.wrap(f"{field.description or ''}{allowed}", width))
         yield f"{indent}{name}: {_default(field)}"

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from abyssal.config.benchmark import BenchmarkConfig, RegressionConfig
+from abyssal.config.preprocess import PreprocessConfig
 from abyssal.config.section import NAME_PATTERN, Name, Primer, Section, Share
 
 __all__ = ["NAME_PATTERN", "Name", "Primer", "Section", "Share"]
@@ -49,83 +50,18 @@ class MarkerConfig(Section):
     max_length: Annotated[int, Field(le=5000)] | None = Field(
         None, description="Longest amplicon without primers (bp)."
     )
+    genetic_codes: list[Annotated[int, Field(ge=1, le=33)]] | None = Field(
+        None, description="NCBI's genetic codes that a coding marker may follow; an empty list for one that is none."
+    )
+    reading_frame: Annotated[int, Field(ge=0, le=2)] | None = Field(
+        None, description="Bases of a coding amplicon before its first whole codon."
+    )
     reference: ReferenceConfig | None = Field(
         None, description="Labelled sequences; null runs without any reference (putative taxa only)."
     )
     truth: str | None = Field(
         None, description="Truth table of a simulated library (TSV); the report then grades itself."
     )
-
-
-class TrimConfig(Section):
-    """Orientation and primers (cutadapt)."""
-
-    error_rate: Annotated[float, Field(ge=0.0, le=0.5)] = Field(0.15, description="Errors allowed per primer base.")
-    orientation: Literal["forward", "mixed"] = Field(
-        "forward", description="mixed: either primer may start R1; reads are turned into primer orientation."
-    )
-    random_bases: Annotated[int, Field(ge=0, le=20)] = Field(0, description="Random bases before the primer (bp).")
-    min_read_length: Annotated[int, Field(ge=1)] = Field(50, description="Shortest read kept after trimming (bp).")
-
-
-class MergeConfig(Section):
-    """Paired-end merging (vsearch)."""
-
-    min_overlap: Annotated[int, Field(ge=5)] = Field(16, description="Shortest overlap of a pair (bp).")
-    max_differences: Annotated[int, Field(ge=0)] = Field(20, description="Most differences in the overlap (bases).")
-
-
-class FilterConfig(Section):
-    """Quality and length of merged reads (vsearch)."""
-
-    max_expected_errors: Annotated[float, Field(gt=0.0)] = Field(1.0, description="Most expected errors per read.")
-    max_ambiguous: Annotated[int, Field(ge=0)] = Field(0, description="Most N per read (bases).")
-
-
-class DenoiseConfig(Section):
-    """Amplicon sequence variants (vsearch UNOISE3)."""
-
-    pooling: Literal["pooled", "sample"] = Field(
-        "pooled", description="pooled finds rarer variants; sample keeps old ASVs fixed while a study grows."
-    )
-    min_size: Annotated[int, Field(ge=1)] = Field(2, description="Fewest reads a denoised variant must have.")
-    alpha: Annotated[float, Field(gt=0.0)] = Field(2.0, description="UNOISE3 skew parameter.")
-
-
-class ChimeraConfig(Section):
-    """Chimera removal (vsearch uchime3, de novo)."""
-
-    abundance_skew: Annotated[float, Field(ge=1.0)] = Field(
-        16.0, description="How many times more abundant both parents must be."
-    )
-
-
-class ControlsConfig(Section):
-    """What negative controls remove."""
-
-    method: Literal["maximum", "prevalence", "none"] = Field(
-        "maximum",
-        description="maximum: an ASV must exceed its largest count in a control; "
-        "prevalence: it must be in a larger share of samples than of controls.",
-    )
-    tag_jump_rate: Annotated[float, Field(ge=0.0, le=0.05)] = Field(
-        0.0,
-        description="Share of an ASV's reads that may jump to other libraries of its run; smaller counts are zeroed.",
-    )
-
-
-class PreprocessConfig(Section):
-    """Reads to ASVs."""
-
-    trim: TrimConfig = TrimConfig()
-    merge: MergeConfig = MergeConfig()
-    filter: FilterConfig = FilterConfig()
-    denoise: DenoiseConfig = DenoiseConfig()
-    chimeras: ChimeraConfig | None = ChimeraConfig()
-    map_back_identity: Annotated[float, Field(ge=0.9, le=1.0)] = Field(
-        0.97, description="Identity at which filtered reads are counted towards an ASV (share)."
-    )
-    controls: ControlsConfig = ControlsConfig()
 
 
 class EncoderConfig(Section):
@@ -221,7 +157,15 @@ class PackageConfig(Section):
     """The bundle."""
 
     version: Name = Field("1", description="Version of the bundle.")
-    registry: str | None = Field(None, description="Directory that the bundle is published to; null publishes nowhere.")
+    registry: str | None = Field(
+        None,
+        description="Directory or s3://BUCKET/PREFIX that the bundle is published to; null publishes nowhere.",
+    )
+    metadata: str | None = Field(
+        None,
+        description="SQLite file that datasets, runs and models are recorded in; MONGO_URL and ABYSSAL_METADATA in the "
+        "environment go first; null records nothing.",
+    )
 
 
 class PretrainConfig(Section):
