@@ -14,10 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from abyssal.references.model import AmpliconReference
+from abyssal.taxonomy.approximate import BLOCK, EXACT_LIMIT, ApproximateSearch, CoarseLists
 from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
-
-BLOCK = 64
-"""Queries per matrix product. The shape never changes (short blocks are padded), so neither does a query's rounding."""
 
 UNKNOWN = -1
 
@@ -105,15 +103,31 @@ class ReferenceIndex:
         taxa: codes of the taxa.
         vectors: (n, d) float32 unit rows, rounded to float16 so that a stored index gives the same answers.
         profiles: sparse k-mer profiles of the amplicons.
+        lists: which vectors a query is compared with, in a reference too large for all; None compares it with all.
     """
 
     reference: AmpliconReference
     taxa: TaxonTable
     vectors: NDArray[np.float32]
     profiles: SparseProfiles
+    lists: CoarseLists | None = None
 
     def __len__(self) -> int:
         return len(self.reference)
+
+    @cached_property
+    def _approximate(self) -> ApproximateSearch | None:
+        return None if self.lists is None else ApproximateSearch(self.vectors, self.lists)
+
+    def neighbours_within(self, count: int) -> NDArray[np.int64]:
+        """Return (n, count) positions of the nearest other amplicons of each amplicon, -1 where there are no more."""
+        every = np.arange(len(self), dtype=np.int64)
+        if self._approximate is None:
+            return self.search_without(self.vectors, count, list(every[:, None]))[0]
+        places, _ = self.search(self.vectors, count + 1)
+        # Moves the amplicon itself to the end of its list, whether it was found or not.
+        order = np.argsort(places == every[:, None], axis=1, kind="stable")
+        return np.take_along_axis(places, order, axis=1)[:, :count]
 
     def search(self, vectors: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return positions and similarities of the ``count`` nearest amplicons, nearest first, ties by position.
@@ -125,12 +139,14 @@ class ReferenceIndex:
         Returns:
             (q, count) int64 positions and (q, count) float32 dot products.
         """
+        if self._approximate is not None:
+            return self._approximate.search(vectors, count)
         return self._search(vectors, count, None)
 
     def search_without(
         self, vectors: NDArray[np.float32], count: int, banned: list[NDArray[np.int64]]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Like ``search``, but query i never sees the amplicons at positions ``banned[i]``."""
+        """Like ``search``, always exact, but query i never sees the amplicons at positions ``banned[i]``."""
         return self._search(vectors, count, banned)
 
     def _search(
@@ -154,13 +170,22 @@ class ReferenceIndex:
         return places, values
 
 
-def build_index(reference: AmpliconReference, vectors: NDArray[np.float32]) -> ReferenceIndex:
-    """Build the index of a reference whose amplicons have these vectors, in the same order."""
+def build_index(
+    reference: AmpliconReference, vectors: NDArray[np.float32], *, lists: CoarseLists | None = None
+) -> ReferenceIndex:
+    """Build the index of a reference whose amplicons have these vectors, in the same order.
+
+    Args:
+        reference, vectors: n amplicons and (n, d) vectors.
+        lists: stored lists of a large reference; None makes them beyond ``EXACT_LIMIT`` vectors.
+    """
     if vectors.shape[0] != len(reference):
         message = f"{vectors.shape[0]} vectors for {len(reference)} amplicons"
         raise ValueError(message)
     rounded = np.ascontiguousarray(vectors.astype(np.float16).astype(np.float32))
-    return ReferenceIndex(reference, taxon_table(reference), rounded, sparse_profiles(reference.sequences))
+    if lists is None and len(reference) > EXACT_LIMIT:
+        lists = CoarseLists.train(rounded)
+    return ReferenceIndex(reference, taxon_table(reference), rounded, sparse_profiles(reference.sequences), lists)
 
 
 @njit(cache=True, nogil=True)

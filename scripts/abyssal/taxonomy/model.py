@@ -22,6 +22,7 @@ from abyssal.encoder.strand import StrandProfile
 from abyssal.errors import BundleError
 from abyssal.files import atomic_path, read_json, write_json
 from abyssal.references.model import AmpliconReference, read_reference, write_reference
+from abyssal.taxonomy.approximate import CoarseLists
 from abyssal.taxonomy.calibration import RankCalibrator
 from abyssal.taxonomy.decoys import OffTargetFloors
 from abyssal.taxonomy.evidence import FEATURES
@@ -36,6 +37,9 @@ REFERENCE_FILE = "reference.fasta.gz"
 ENCODER_FOLDER = "encoder"
 PUTATIVE_FILE = "putative_taxa.tsv"
 EXEMPLAR_FILE = "exemplars.fasta"
+
+CENTROIDS = "lists.centroids"
+ASSIGNED = "lists.assigned"
 
 CALIBRATION_FORMAT = "abyssal-calibration"
 PREPROCESSING_FORMAT = "abyssal-preprocessing"
@@ -108,6 +112,8 @@ def save_model(model: Model, directory: Path, *, encoder: Path | None, marker: M
         "local": model.local,
         "strand": model.strand.weights,
     }
+    if model.index.lists is not None:
+        arrays |= {CENTROIDS: model.index.lists.centroids, ASSIGNED: model.index.lists.assigned}
     for rank, calibrator in enumerate(model.calibrators):
         arrays |= calibrator.absent.arrays(f"absent.{rank}") | calibrator.right.arrays(f"right.{rank}")
     with atomic_path(directory / CLASSIFIER_FILE) as temporary:
@@ -169,7 +175,7 @@ def load_model(directory: Path) -> Model:
     )
     floors = calibration["off_target"]
     return Model(
-        index=build_index(reference, arrays["vectors"]),
+        index=build_index(reference, arrays["vectors"], lists=_stored_lists(arrays, len(reference))),
         local=arrays["local"],
         calibrators=calibrators,
         thresholds=np.array(calibration["thresholds"], dtype=np.float64),
@@ -180,6 +186,16 @@ def load_model(directory: Path) -> Model:
         neighbours=int(calibration["neighbours"]),
         summary=calibration["summary"],
     )
+
+
+def _stored_lists(arrays: dict[str, NDArray[Any]], count: int) -> CoarseLists | None:
+    if CENTROIDS not in arrays:
+        return None
+    lists = CoarseLists(arrays[CENTROIDS], arrays[ASSIGNED])
+    if lists.assigned.shape != (count,) or not 0 <= lists.assigned.min() <= lists.assigned.max() < len(lists.centroids):
+        message = f"{CLASSIFIER_FILE}: {ASSIGNED} does not name a list for each amplicon; make the model again"
+        raise BundleError(message)
+    return lists
 
 
 def _read_reference(directory: Path, *, ranked: bool) -> AmpliconReference:

@@ -25,8 +25,7 @@ def neighbour_lists(index: ReferenceIndex) -> tuple[NDArray[np.int64], NDArray[n
     Returns:
         (n, LIST_LENGTH) int64 positions, -1 where there are no more, and (n, LIST_LENGTH) float32 cosines.
     """
-    own = [np.array([row], dtype=np.int64) for row in range(len(index))]
-    places, _ = index.search_without(index.vectors, LIST_LENGTH, own)
+    places = index.neighbours_within(LIST_LENGTH)
     similar = cosines(index.profiles, index.profiles, places)
     order = np.argsort(-similar, axis=1, kind="stable")
     return np.take_along_axis(places, order, axis=1), np.take_along_axis(similar, order, axis=1)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from abyssal.encoder.interface import Encoder
 from abyssal.errors import BundleError
 from abyssal.sequences.records import read_records
-from abyssal.taxonomy.index import BLOCK
+from abyssal.taxonomy.approximate import BLOCK
 
 _NEEDED = ("putative_taxon", "radius")
 
