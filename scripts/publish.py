@@ -9,5 +9,9 @@ start(snakemake)
 from abyssal.bundle.registry import open_registry
 from abyssal.files import write_json
 
-done = open_registry(snakemake.params.registry).publish(Path(snakemake.input.manifest).parent)
-write_json(Path(snakemake.output.receipt), {"name": done.name, "version": done.version, "digest": done.digest})
+registry = snakemake.params.registry
+done = open_registry(registry).publish(Path(snakemake.input.manifest).parent)
+write_json(
+    Path(snakemake.output.receipt),
+    {"registry": registry, "name": done.name, "version": done.version, "digest": done.digest},
+)

@@ -47,5 +47,9 @@ class BundleError(DataError):
     """A bundle is incomplete, altered, or of a format this version cannot read."""
 
 
+class StoreError(AbyssalError):
+    """A metadata or object store does not answer, or holds what this version cannot read."""
+
+
 class ToolError(AbyssalError):
     """An external tool is missing or failed."""

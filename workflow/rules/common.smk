@@ -1,5 +1,6 @@
 """Loading and checking of the config, and what rules share; the logic is in scripts/abyssal."""
 
+import os
 import re
 import sys
 from dataclasses import asdict
@@ -21,6 +22,7 @@ from abyssal.references.formats.tsv import split_column
 from abyssal.references.markers import resolve_marker
 from abyssal.report.assets import assets_digest
 from abyssal.samples.sheet import read_sample_sheet
+from abyssal.stores.open import metadata_location
 
 
 def checked(function, *arguments, **options):
@@ -102,6 +104,13 @@ def truth_input(wildcards):
     return {} if truth is None else {"truth": truth}
 
 
+def publication(wildcards):
+    """The receipt of a publication, where bundles are published."""
+    if config_model.package.registry is None:
+        return {}
+    return {"published": f"results/{wildcards.study}/{wildcards.marker}/published.json"}
+
+
 def shown_input(item):
     """An input as text; a function by its name, without the address that differs in every process."""
     return re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
@@ -170,6 +179,8 @@ def study_outputs():
     ]
     if config_model.package.registry is not None:
         files.append("published.json")
+    if metadata_location(config_model.package.metadata, os.environ) is not None:
+        files += ["load/recorded.json", "recorded.json"]
     return [
         f"results/{config_model.study}/{marker}/{name}"
         for marker in config_model.markers

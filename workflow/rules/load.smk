@@ -46,3 +46,28 @@ rule fit_gate:
         code=code_digest("references.gate", "references.stage"),
     script:
         "../../scripts/fit_gate.py"
+
+
+# Only asked for when a metadata store is configured (see study_outputs in common.smk).
+rule record_datasets:
+    input:
+        unpack(reference_inputs("reference", "lineages")),
+        libraries="results/{study}/{marker}/load/libraries.tsv",
+    output:
+        receipt="results/{study}/{marker}/load/recorded.json",
+    log:
+        "logs/{study}/{marker}/record_datasets.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/record_datasets.jsonl"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        runtime="10m",
+    params:
+        store=config_model.package.metadata,
+        reference=reference_settings,
+        code=code_digest("stores.study_records"),
+    script:
+        "../../scripts/record.py"

@@ -80,3 +80,28 @@ rule publish:
         code=code_digest("bundle.registry"),
     script:
         "../../scripts/publish.py"
+
+
+# Only asked for when a metadata store is configured (see study_outputs in common.smk).
+rule record_run:
+    input:
+        unpack(publication),
+        provenance="results/{study}/{marker}/provenance.json",
+        manifest="results/{study}/{marker}/bundle/manifest.json",
+    output:
+        receipt="results/{study}/{marker}/recorded.json",
+    log:
+        "logs/{study}/{marker}/record_run.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/record_run.jsonl"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        runtime="10m",
+    params:
+        store=config_model.package.metadata,
+        code=code_digest("stores.study_records"),
+    script:
+        "../../scripts/record.py"
