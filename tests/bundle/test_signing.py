@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from abyssal.bundle.signing import sign_bundle, signature_path, verify_signature
 from abyssal.errors import BundleError, UsageError
 
 pytest.importorskip("model_signing", reason="install abyssal[sign]")
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 
@@ -116,6 +118,89 @@ def test_the_command_signs_and_verifies(
     assert run("bundle", "sign", bundle, "--key", private).code == 2
     monkeypatch.setenv("ABYSSAL_KEY_PASSWORD", "secret")
     assert run("bundle", "sign", bundle, "--key", private).code == 0
-    done = run("bundle", "verify", "--files-only", bundle, "--public-key", public)
+    done = run("bundle", "verify", "--files-only", bundle, "--trusted", public)
     assert done.code == 0
-    assert "signed with the key" in done.out
+    assert "signed, as vouched for by" in done.out
+
+
+def test_classifying_refuses_unsigned_bundles_when_the_switch_is_on(
+    run: Callable, bundle: Path, keys: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "reads.fasta").write_text(">a\nACGT\n")
+    monkeypatch.setenv("ABYSSAL_TRUSTED_KEY", str(keys[1]))
+    result = run("classify", tmp_path / "reads.fasta", "--bundle", bundle, "--table")
+    assert result.code == 1
+    assert "is not signed" in result.err
+
+
+class Authority:
+    """Issues certificates for the keys of those who sign."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder, self._name = folder, name
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = folder / f"{name}.crt"
+        self.issue(name, self._key, authority=True)
+
+    def issue(self, name: str, key: ec.EllipticCurvePrivateKey, *, authority: bool = False, signs: bool = True) -> Path:
+        """Write the certificate of a key and return its path."""
+
+        def called(text: str) -> x509.Name:
+            return x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, text)])
+
+        start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+        usage = x509.KeyUsage(signs, False, not signs, False, False, authority, False, False, False)  # noqa: FBT003
+        purpose = x509.oid.ExtendedKeyUsageOID.CODE_SIGNING if signs else x509.oid.ExtendedKeyUsageOID.SERVER_AUTH
+        built = (
+            x509.CertificateBuilder().subject_name(called(name)).issuer_name(called(self._name))
+            .public_key(key.public_key()).serial_number(x509.random_serial_number())
+            .not_valid_before(start).not_valid_after(start + datetime.timedelta(days=3650))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(usage, critical=True)
+            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False).sign(self._key, hashes.SHA256())
+        )  # fmt: skip
+        path = self._folder / f"{name}.crt"
+        path.write_bytes(built.public_bytes(serialization.Encoding.PEM))
+        return path
+
+
+def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
+def test_a_certificate_vouches_when_a_trusted_authority_issued_it(
+    run: Callable, bundle: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ours, theirs = Authority(tmp_path, "ours-ca"), Authority(tmp_path, "theirs-ca")
+    certificate = ours.issue("signer", private_key(keys[0]))
+    signed = run("bundle", "sign", bundle, "--key", keys[0], "--certificate", certificate)
+    assert signed.code == 0, signed.err
+    assert run("bundle", "verify", "--files-only", bundle, "--trusted", ours.certificate).code == 0
+    trusted = {"ABYSSAL_TRUSTED_KEY": str(ours.certificate)}
+    assert open_location(str(bundle), cache=tmp_path, environment=trusted).version == "1"
+    for other in (theirs.certificate, keys[1]):
+        with pytest.raises(BundleError, match="does not vouch"):
+            verify_signature(open_bundle(bundle), other)
+
+
+def test_a_certificate_that_may_not_sign_does_not_vouch(bundle: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
+    ours = Authority(tmp_path, "ours-ca")
+    certificate = ours.issue("server", private_key(keys[0]), signs=False)
+    sign_bundle(open_bundle(bundle), keys[0], certificate=certificate)
+    with pytest.raises(BundleError, match="does not vouch"):
+        verify_signature(open_bundle(bundle), ours.certificate)
+
+
+def test_a_certificate_of_another_key_is_the_users_mistake(
+    bundle: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = Authority(tmp_path, "ours-ca").issue("other", ec.generate_private_key(ec.SECP256R1()))
+    with pytest.raises(UsageError, match="is not its certificate"):
+        sign_bundle(open_bundle(bundle), keys[0], certificate=other)
+    with pytest.raises(UsageError, match="without one"):
+        sign_bundle(open_bundle(bundle), keys[0], certificate=other, password="x")
+    (tmp_path / "junk.crt").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(UsageError, match="not a readable public key"):
+        verify_signature(open_bundle(bundle), tmp_path / "junk.crt")

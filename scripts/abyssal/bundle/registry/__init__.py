@@ -39,20 +39,24 @@ def open_registry(location: str, *, environment: Mapping[str, str] | None = None
     return DirectoryRegistry(Path(location))
 
 
-def open_location(location: str, *, cache: Path, environment: Mapping[str, str] | None = None) -> Bundle:
+def open_location(location: str, *, cache: Path | None = None, environment: Mapping[str, str] | None = None) -> Bundle:
     """Open a bundle wherever it is.
 
     Args:
         location: a bundle's directory, or ``REGISTRY/NAME@SELECTOR`` with a version or a label (default ``current``);
             REGISTRY is a directory or ``s3://BUCKET/PREFIX``.
-        cache: directory that bundles are fetched into from S3; each version is fetched once.
+        cache: directory that bundles are fetched into from S3, each version once; the user's cache folder by default.
 
     Raises:
         UsageError: there is nothing of this name.
         BundleError: the bundle does not verify, or is not signed although ABYSSAL_TRUSTED_KEY asks for it.
     """
     settings = os.environ if environment is None else environment
-    return require_trust(_open(location, cache, settings), settings)
+    return require_trust(_open(location, cache or _users_cache(), settings), settings)
+
+
+def _users_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abyssal" / "bundles"
 
 
 def _open(location: str, cache: Path, environment: Mapping[str, str]) -> Bundle:

@@ -40,12 +40,23 @@ def _add_local_verbs(verbs: _Parsers[argparse.ArgumentParser]) -> None:
     inspect.set_defaults(run=run_inspect)
     verify = verbs.add_parser("verify", help="check all files and score the golden sequences again")
     verify.add_argument("bundle", metavar="BUNDLE", help=_BUNDLE_HELP)
-    verify.add_argument("--public-key", type=Path, metavar="PEM", help="check the signature with this key, too")
+    verify.add_argument(
+        "--trusted", type=Path, metavar="PEM", help="check the signature with this public key or authority, too"
+    )
     verify.add_argument("--files-only", action="store_true", help="check sizes and hashes, do not load the model")
     verify.set_defaults(run=run_verify)
     sign = verbs.add_parser("sign", help="sign a bundle with a private key; the signature lies beside it")
     sign.add_argument("bundle", type=Path, metavar="DIR")
     sign.add_argument("--key", type=Path, required=True, metavar="PEM", help="private key (elliptic curve)")
+    sign.add_argument("--certificate", type=Path, metavar="PEM", help="certificate of the key, kept in the signature")
+    sign.add_argument(
+        "--chain",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PEM",
+        help="certificate between it and the authority",
+    )
     sign.set_defaults(run=run_sign)
     diff = verbs.add_parser("diff", help="say what changed in data, config, code and metrics")
     diff.add_argument("before", metavar="BEFORE", help=_BUNDLE_HELP)
@@ -131,11 +142,11 @@ def run_verify(arguments: argparse.Namespace) -> None:
     """Check files and golden sequences."""
     bundle = _open(arguments.bundle)
     _say(f"{bundle.name} {bundle.version} ({bundle.digest}): {len(bundle.manifest.files)} files as in the manifest")
-    if arguments.public_key is not None:
+    if arguments.trusted is not None:
         from abyssal.bundle.signing import verify_signature
 
-        verify_signature(bundle, arguments.public_key)
-        _say(f"signed with the key that belongs to {arguments.public_key}")
+        verify_signature(bundle, arguments.trusted)
+        _say(f"signed, as vouched for by {arguments.trusted}")
     if arguments.files_only:
         return
     from abyssal.bundle.golden import self_test
@@ -154,8 +165,9 @@ def run_sign(arguments: argparse.Namespace) -> None:
     from abyssal.bundle.signing import sign_bundle
 
     signature = sign_bundle(
-        open_bundle(arguments.bundle), arguments.key, password=os.environ.get(_PASSWORD_VARIABLE) or None
-    )
+        open_bundle(arguments.bundle), arguments.key, password=os.environ.get(_PASSWORD_VARIABLE) or None,
+        certificate=arguments.certificate, chain=arguments.chain,
+    )  # fmt: skip
     _say(f"signed: {signature}")
 
 
@@ -239,8 +251,7 @@ def run_prune(arguments: argparse.Namespace) -> None:
 def _open(location: str) -> Bundle:
     from abyssal.bundle.registry import open_location
 
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abyssal" / "bundles"
-    return open_location(location, cache=cache)
+    return open_location(location)
 
 
 def _registry(arguments: argparse.Namespace) -> Registry:

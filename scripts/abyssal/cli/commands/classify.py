@@ -27,7 +27,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser("classify", help="classify sequences into a table", description=__doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="FASTA or FASTQ, plain or gzipped")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--bundle", type=Path, metavar="DIR", help="classify with this bundle, without a service")
+    source.add_argument(
+        "--bundle", metavar="BUNDLE", help="classify with this directory or REGISTRY/NAME@LABEL, without a service"
+    )
     source.add_argument("--server", metavar="HOST:PORT", help="classify through a running service")
     parser.add_argument(
         "-o", "--output", type=Path, metavar="TSV", help="classification table to write; gzipped when it ends in .gz"
@@ -61,11 +63,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
-    from abyssal.bundle.read import open_bundle
+    from abyssal.bundle.registry import open_location
     from abyssal.inference.tables import classify_offline
     from abyssal.taxonomy.classifier import Classifier
 
-    bundle = open_bundle(arguments.bundle)
+    bundle = open_location(arguments.bundle)
     classifier = Classifier.load(bundle.directory)
     logger.info("model %s %s (%s)", bundle.name, bundle.version, bundle.digest[:12])
     _write(arguments, classifier.ranks, classify_offline(classifier, records))
