@@ -14,11 +14,18 @@ ROOT = Path(digests.__file__).parent
 EVERYWHERE = {"__init__.py", "entry.py", "errors.py"}
 """Modules that shape no result: messages, logging, the start of a script."""
 
+CONFIG_MODELS = {
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "config").glob("*.py")
+    if path.stem not in {"__init__", "generate", "load"}
+}
+"""config/models.py and the modules of its sections."""
+
 LEFT_OUT = {
     # Only choose between encoders and copy files; they know the config models, and a new key must not embed again.
-    "embed_asvs": {"config/models.py", "encoder/load.py", "encoder/fetch.py"},
+    "embed_asvs": CONFIG_MODELS | {"encoder/load.py", "encoder/fetch.py"},
     # Copies files, whose digest is a parameter; the engines come along because a Hub encoder is loaded once.
-    "fetch_encoder": {"config/models.py", "encoder/engine.py", "encoder/fetch.py", "encoder/hub.py", "encoder/kmers.py",
+    "fetch_encoder": CONFIG_MODELS | {"encoder/engine.py", "encoder/fetch.py", "encoder/hub.py", "encoder/kmers.py",
                       "encoder/letters.py", "encoder/network.py", "sequences/alphabet.py"},
 }  # fmt: skip
 """What a rule's digest leaves out on purpose."""

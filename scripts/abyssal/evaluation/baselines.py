@@ -27,11 +27,14 @@ TOP_HIT_IDENTITY = 0.7
 LCA_WITHIN = 0.01
 """Hits within this identity of the best are ancestors of the answer."""
 
+Hits = dict[int, list[tuple[float, int]]]
+"""For each query its (identity 0..1, position in ``pairs``), as the program ordered them."""
+
 _CALL = re.compile(r"([a-z]):t(\d+)\(([0-9.]+)\)")
 
 
 class Baselines:
-    """The peers' database and queries in a working directory."""
+    """The peers' database and queries in a working directory; ``pairs`` are the lineages of its records, in order."""
 
     def __init__(self, reference: AmpliconReference, queries: Sequence[HeldOutQuery], directory: Path) -> None:
         self._reference = reference
@@ -41,12 +44,12 @@ class Baselines:
             sorted({name for pairs in reference.members for _, lineage in pairs if (name := lineage[rank]) is not None})
             for rank in range(len(reference.ranks))
         ]
-        self._pairs: list[Lineage] = []
+        self.pairs: list[Lineage] = []
         records = []
         for sequence, pairs in zip(reference.sequences, reference.members, strict=True):
             for _, lineage in pairs:
-                records.append((f"r{len(self._pairs)};tax={self._tax(lineage)};", sequence))
-                self._pairs.append(lineage)
+                records.append((f"r{len(self.pairs)};tax={self._tax(lineage)};", sequence))
+                self.pairs.append(lineage)
         write_fasta(directory / "reference.fasta", records)
         write_fasta(directory / "queries.fasta", [(f"q{row}", query.sequence) for row, query in enumerate(queries)])
 
@@ -85,19 +88,23 @@ class Baselines:
                    f"{TOP_HIT_IDENTITY:g}", "--maxaccepts", "20", "--maxrejects", "64", "--userout", target.name,
                    "--userfields", "query+target+id", "--threads", "1"]  # fmt: skip
         self._call(command)
-        found: dict[int, list[tuple[float, int]]] = {}
+        found: Hits = {}
         for line in target.read_text(encoding="utf-8").splitlines():
             query, hit, identity = line.split("\t")
             found.setdefault(int(query[1:]), []).append((float(identity) / 100.0, int(hit[1:].split(";")[0])))
+        return self.named_by_hits(name, shlex.join(command), found, lowest_common=name == "lca")
+
+    def named_by_hits(self, name: str, command: str, found: Hits, *, lowest_common: bool) -> Answers:
+        """Return what hits say: the best one's lineage, or the common one of all within ``LCA_WITHIN`` of it."""
         labels, confidence = self._blank()
         for row, hits in found.items():
             best = max(identity for identity, _ in hits)
-            near = [self._pairs[pair] for identity, pair in hits if identity >= best - LCA_WITHIN]
-            first = next(self._pairs[pair] for identity, pair in hits if identity == best)
-            labels[row] = list(first if name == "top-hit" else common_lineage(near))
+            near = [self.pairs[pair] for identity, pair in hits if identity >= best - LCA_WITHIN]
+            first = next(self.pairs[pair] for identity, pair in hits if identity == best)
+            labels[row] = list(common_lineage(near) if lowest_common else first)
             confidence[row] = best
         given = np.array([[label is not None for label in row] for row in labels]).reshape(confidence.shape)
-        return Answers(name, (shlex.join(command),), labels, confidence, given)
+        return Answers(name, (command,), labels, confidence, given)
 
     def _blank(self) -> tuple[list[list[str | None]], NDArray[np.float64]]:
         ranks = len(self._reference.ranks)

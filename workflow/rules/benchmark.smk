@@ -1,0 +1,169 @@
+# snakemake benchmark: the published comparison. Cases are files, so that a stopped run goes on where it was; peers do
+# not run again when only Abyssal's own code changes.
+from abyssal.benchmark.datasets import data_folder, source_of
+from abyssal.benchmark.plan import make_plan
+
+BENCHMARK_FOLDER = data_folder(config_model.benchmark.data)
+BENCHMARK_PLAN = make_plan(config_model.benchmark, BENCHMARK_FOLDER)
+
+
+wildcard_constraints:
+    part="[a-z-]+",
+    dataset=NAME_PATTERN,
+    split=NAME_PATTERN,
+
+
+def benchmark_sources(wildcards):
+    """The files a dataset is made from."""
+    source = source_of(wildcards.dataset)
+    names = [
+        source.fasta.split("#")[0],
+        *([source.lineages] if source.lineages else []),
+    ]
+    return [str(BENCHMARK_FOLDER / name) for name in names]
+
+
+def benchmark_queries(wildcards):
+    """The query files of a published split; other parts draw theirs from the reference."""
+    if wildcards.part != "tax-credit":
+        return []
+    fasta = BENCHMARK_FOLDER / source_of(wildcards.dataset).fasta
+    return [
+        str(fasta.with_name(name))
+        for name in ("query.fasta.gz", "query_taxonomy.tsv.gz")
+    ]
+
+
+def benchmark_answers(name):
+    """The answers of one kind of method to all cases."""
+    return [
+        f"results/benchmark/cases/{case.path}/{name}.json"
+        for case in BENCHMARK_PLAN.cases
+    ]
+
+
+def benchmark_cases(name):
+    """One file of all cases."""
+    return [
+        f"results/benchmark/cases/{case.path}/{name}" for case in BENCHMARK_PLAN.cases
+    ]
+
+
+rule benchmark:
+    input:
+        "results/benchmark/RESULTS.md",
+        "results/benchmark/benchmark.json",
+    localrule: True
+
+
+rule benchmark_dataset:
+    input:
+        files=benchmark_sources,
+    output:
+        reference="results/benchmark/datasets/{dataset}/reference.fasta.gz",
+        lineages="results/benchmark/datasets/{dataset}/lineages.tsv",
+        vectors="results/benchmark/datasets/{dataset}/vectors.safetensors",
+    log:
+        "logs/benchmark/dataset/{dataset}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000),
+        runtime="60m",
+    params:
+        folder=str(BENCHMARK_FOLDER),
+        scale=config_model.benchmark.scale,
+        encoder=config_model.encoder.name,
+        identity=checked(
+            configured_identity,
+            config_model.encoder.name,
+            config_model.encoder.revision,
+        ),
+        batch_size=config_model.encoder.batch_size,
+        code=code_digest("benchmark.build"),
+    script:
+        "../../scripts/benchmark_dataset.py"
+
+
+rule benchmark_case:
+    input:
+        reference="results/benchmark/datasets/{dataset}/reference.fasta.gz",
+        lineages="results/benchmark/datasets/{dataset}/lineages.tsv",
+        queries=benchmark_queries,
+    output:
+        reference="results/benchmark/cases/{part}/{dataset}/{split}/reference.fasta.gz",
+        lineages="results/benchmark/cases/{part}/{dataset}/{split}/lineages.tsv",
+        queries="results/benchmark/cases/{part}/{dataset}/{split}/queries.tsv",
+    log:
+        "logs/benchmark/case/{part}.{dataset}.{split}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(2000),
+        runtime="60m",
+    params:
+        folder=str(BENCHMARK_FOLDER),
+        # Only what draws the queries, so that other keys leave the cases alone.
+        queries=config_model.benchmark.queries,
+        scale=config_model.benchmark.scale,
+        code=code_digest("benchmark.draw"),
+    script:
+        "../../scripts/benchmark_case.py"
+
+
+rule benchmark_ours:
+    input:
+        case=multiext(
+            "results/benchmark/cases/{part}/{dataset}/{split}/",
+            "reference.fasta.gz",
+            "lineages.tsv",
+            "queries.tsv",
+        ),
+        reference="results/benchmark/datasets/{dataset}/reference.fasta.gz",
+        vectors="results/benchmark/datasets/{dataset}/vectors.safetensors",
+    output:
+        answers="results/benchmark/cases/{part}/{dataset}/{split}/ours.json",
+    log:
+        "logs/benchmark/ours/{part}.{dataset}.{split}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime="2h",
+    params:
+        encoder=config_model.encoder.name,
+        settings=config_model.train.model_dump(),
+        batch_size=config_model.encoder.batch_size,
+        seed=config_model.seed,
+        code=code_digest("benchmark.ours"),
+    script:
+        "../../scripts/benchmark_ours.py"
+
+
+rule benchmark_peers:
+    input:
+        case=multiext(
+            "results/benchmark/cases/{part}/{dataset}/{split}/",
+            "reference.fasta.gz",
+            "lineages.tsv",
+            "queries.tsv",
+        ),
+    output:
+        answers="results/benchmark/cases/{part}/{dataset}/{split}/peers.json",
+    log:
+        "logs/benchmark/peers/{part}.{dataset}.{split}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(5000),
+        runtime="4h",
+    params:
+        peers=config_model.benchmark.peers,
+        seed=config_model.seed,
+        code=code_digest("benchmark.peers"),
+    script:
+        "../../scripts/benchmark_peers.py"
