@@ -44,6 +44,7 @@ wildcard_constraints:
     study=NAME_PATTERN,
     marker=NAME_PATTERN,
     library=NAME_PATTERN,
+    table="asvs|reference",
 
 
 def marker_config(wildcards):

@@ -67,3 +67,95 @@ rule fetch_encoder:
         code=code_digest("encoder.identity"),
     script:
         "../../scripts/fetch_encoder.py"
+
+
+# One job a shard on machines that have many GPUs or nodes: set-scatter in the profile (workflow/profiles/slurm). The
+# vectors are the same to the last bit, so the number is no part of the study.
+scattergather:
+    embed=1,
+
+
+EMBEDDED_FASTA = {
+    "asvs": "preprocess/asvs.fasta",
+    "reference": "load/reference.fasta.gz",
+}
+
+
+def embedded_fasta(wildcards):
+    """The sequences behind a table of vectors."""
+    return f"results/{wildcards.study}/{wildcards.marker}/{EMBEDDED_FASTA[wildcards.table]}"
+
+
+def shards_of_table(wildcards):
+    """The parts of a table of vectors; a function, so that their number is no part of the rule graph."""
+    root = f"results/{wildcards.study}/{wildcards.marker}/embed/shards"
+    return gather.embed(f"{root}/{wildcards.table}.{{scatteritem}}.safetensors")
+
+
+rule embed_shard:
+    input:
+        fasta=embedded_fasta,
+        encoder="results/{study}/{marker}/embed/encoder",
+    output:
+        vectors=temp(
+            "results/{study}/{marker}/embed/shards/{table}.{scatteritem}.safetensors"
+        ),
+    log:
+        "logs/{study}/{marker}/embed_shard/{table}.{scatteritem}.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/embed_shard/{table}.{scatteritem}.jsonl"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=megabytes(2000, 10),
+        runtime="20m",
+        gpu=1,
+    params:
+        batch_size=config_model.encoder.batch_size,
+        trust_remote_code=config_model.encoder.trust_remote_code,
+        code=code_digest(
+            "encoder.baseline",
+            "encoder.engine",
+            "encoder.hub",
+            "encoder.shards",
+            "encoder.store",
+            "encoder.vectors",
+        ),
+    script:
+        "../../scripts/embed_shard.py"
+
+
+rule gather_vectors:
+    input:
+        fasta=embedded_fasta,
+        shards=shards_of_table,
+    output:
+        vectors="results/{study}/{marker}/embed/{table}.safetensors",
+    log:
+        "logs/{study}/{marker}/gather_vectors/{table}.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/gather_vectors/{table}.jsonl"
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 10),
+        runtime="20m",
+    params:
+        batch_size=config_model.encoder.batch_size,
+        code=code_digest("encoder.shards"),
+    script:
+        "../../scripts/gather_vectors.py"
+
+
+# One shard needs neither a part nor a gathering.
+if len(gather.embed("{scatteritem}")) > 1:
+
+    ruleorder: gather_vectors > embed_asvs
+    ruleorder: gather_vectors > embed_reference
+
+else:
+
+    ruleorder: embed_asvs > gather_vectors
+    ruleorder: embed_reference > gather_vectors
