@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from abyssal.references.model import AmpliconReference
-from abyssal.taxonomy.approximate import BLOCK, EXACT_LIMIT, ApproximateSearch, CoarseLists
+from abyssal.taxonomy.approximate import BLOCK, EXACT_LIMIT, ApproximateSearch, CoarseLists, largest
 from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
 
 UNKNOWN = -1
@@ -116,6 +115,11 @@ class ReferenceIndex:
         return len(self.reference)
 
     @cached_property
+    def lengths(self) -> NDArray[np.float32]:
+        """(n,) float32 lengths of the amplicons (bases); one zero stands for an empty index."""
+        return np.array([len(sequence) for sequence in self.reference.sequences] or [0], dtype=np.float32)
+
+    @cached_property
     def _approximate(self) -> ApproximateSearch | None:
         return None if self.lists is None else ApproximateSearch(self.vectors, self.lists)
 
@@ -166,7 +170,7 @@ class ReferenceIndex:
             if banned is not None:
                 for row in range(len(part)):
                     products[row, banned[start + row]] = -2.0
-            _largest(products[: len(part)], places[start : start + len(part)], values[start : start + len(part)])
+            largest(products[: len(part)], places[start : start + len(part)], values[start : start + len(part)])
         return places, values
 
 
@@ -186,25 +190,3 @@ def build_index(
     if lists is None and len(reference) > EXACT_LIMIT:
         lists = CoarseLists.train(rounded)
     return ReferenceIndex(reference, taxon_table(reference), rounded, sparse_profiles(reference.sequences), lists)
-
-
-@njit(cache=True, nogil=True)
-def _largest(products, places, values):  # type: ignore[no-untyped-def]
-    rows, columns = products.shape
-    count = places.shape[1]
-    for row in range(rows):
-        filled = 0
-        for column in range(columns):
-            value = products[row, column]
-            if value <= -2.0 or (filled == count and value <= values[row, count - 1]):
-                continue
-            # Insertion keeps equal values in the order of their positions.
-            place = filled if filled < count else count - 1
-            while place > 0 and values[row, place - 1] < value:
-                values[row, place] = values[row, place - 1]
-                places[row, place] = places[row, place - 1]
-                place -= 1
-            values[row, place] = value
-            places[row, place] = column
-            if filled < count:
-                filled += 1

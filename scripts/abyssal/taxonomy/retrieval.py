@@ -67,7 +67,7 @@ def neighbours_of(
         identity=np.take_along_axis(_padded(found, count), order, axis=1),
         local=local_of(places[:, :LOCAL]),
         lengths=np.array([len(sequence) for sequence in sequences], dtype=np.float32),
-        target_lengths=_lengths(index)[places[:, 0]],
+        target_lengths=index.lengths[places[:, 0]],
     )
     return neighbours, np.take_along_axis(_padded(covered, count), order, axis=1)[:, 0]
 
@@ -77,11 +77,6 @@ def _padded(array: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
     wide = np.full((array.shape[0], columns), np.nan, dtype=np.float32)
     wide[:, : array.shape[1]] = array
     return wide
-
-
-def _lengths(index: ReferenceIndex) -> NDArray[np.float32]:
-    """Lengths of the amplicons (bases); one zero stands for an empty index."""
-    return np.array([len(sequence) for sequence in index.reference.sequences] or [0], dtype=np.float32)
 
 
 def _scores(kmer: NDArray[np.float32], identity: NDArray[np.float32]) -> NDArray[np.float32]:
