@@ -122,7 +122,9 @@ def test_report_counts_what_can_be_told_apart() -> None:
     members[0] = (*members[0], ("other", ("Phylum", "F00idae", "F00g0", "F00g0_s9")))
     blurred = type(reference)(reference.ranks, reference.ids, reference.sequences, tuple(members))
     suspect = Suspect("r0000", "r0000", "family", "<script>", "b", 0.9, 0.1, 3, 1.0)
-    report = reference_report(blurred, BuildReport(records=5, amplified=5), [suspect], marker=MARKER)
+    report = reference_report(
+        blurred, BuildReport(records=5, amplified=5), [suspect], marker=MARKER, name="toy", version="1"
+    )
     species, genus = report["ranks"][3], report["ranks"][2]
     assert (species["taxa"], species["share_unique"], genus["share_unique"]) == (5, 0.75, 1.0)
     assert species["taxa_with_own_amplicon"] == 3

@@ -169,9 +169,10 @@ def test_the_reference_is_summarised(make_study) -> None:
     build.drop("x1", "too_short")
     build.drop("x2", "too_short")
     build.drop("x3", "partial")
-    report = reference_report(reference, build, [], marker=resolve_marker("18S-V4-Zingone"), name="PR2", version="5.1")
+    report = reference_report(reference, build, [], marker=resolve_marker("18S-V4-Zingone"))
     write_json(study.folder / "reference_report.json", report)
     files = replace(study.files(), reference_report=study.folder / "reference_report.json")
-    page = render_report(read_results(files, study.facts()))
+    facts = replace(study.facts(), config={"marker": {"reference": {"name": "PR2", "version": "5.1"}}})
+    page = render_report(read_results(files, facts))
     assert "Reference PR2 5.1: 11 records were read, 8 kept (dropped: 1 partial, 2 too short)" in page
     assert "What the reference can tell apart" in page

@@ -38,7 +38,8 @@ _TABLE = re.compile(r"(<!-- blast radius: generated -->\n).*?(<!-- /blast radius
 ORDER = (
     "check_libraries", "trim_primers", "merge_pairs", "filter_reads", "denoise", "remove_chimeras", "map_back",
     "count_asvs", "build_reference", "fit_gate", "fetch_encoder", "embed_reference", "embed_asvs", "cluster", "train",
-    "classify_asvs", "evaluate", "report", "package", "publish", "provenance", "pretrain",
+    "classify_asvs", "evaluate", "report", "package", "publish", "provenance",
+    "record_datasets", "record_run", "pretrain",
 )  # fmt: skip
 """The rules in the order of a run."""
 _DIRECT = ("Params have changed", "Set of input files has changed", "Missing output files", "Updated input files")
@@ -129,7 +130,7 @@ def changed_configs(study: Study) -> dict[str, dict[str, Any]]:
         known = place.get(path[-1], None if key.default == "required" else yaml.safe_load(key.default))
         place[path[-1]] = other[key.path] if key.path in other else _another(known, key.allowed)
         if place[path[-1]] == known:
-            message = f"{key.path}: no other value is known; name one in _other_values"
+            message = f"{key.path}: no other value is known; add one to _other_values in tests/support/blast_radius.py"
             raise RuntimeError(message)
         configs[key.path] = config
     return configs
@@ -178,6 +179,7 @@ def _other_values(study: Study) -> dict[str, Any]:
         "cluster.previous": "previous",
         "evaluate.baselines": ["top-hit"],
         "package.registry": "registry",
+        "package.metadata": "records.sqlite",
         "pretrain.exclude": [fasta],
         "pretrain.references.<name>.reference": None,
         "pretrain.references.<name>.truth": str(root / "resources" / "demo" / "truth.tsv"),

@@ -77,6 +77,12 @@ def reference_settings(wildcards):
     return reference.model_dump() if reference is not None else {}
 
 
+def reference_content(wildcards):
+    """The reference section without its name and version, which the report and the bundle state."""
+    settings = reference_settings(wildcards)
+    return {key: settings[key] for key in settings if key not in ("name", "version")}
+
+
 REFERENCE_FILES = {
     "reference": "load/reference.fasta.gz",
     "lineages": "load/lineages.tsv",

@@ -18,7 +18,7 @@ rule build_reference:
         mem_mb=megabytes(2000, per_input_megabyte=20),
         runtime="2h",
     params:
-        reference=reference_settings,
+        reference=reference_content,
         marker=marker_settings,
         code=code_digest("references.stage"),
     script:

@@ -26,14 +26,18 @@ def reference_report(
     suspects: list[Suspect],
     *,
     marker: ResolvedMarker,
-    name: str = "reference",
-    version: str = "0",
+    name: str | None = None,
+    version: str | None = None,
 ) -> dict[str, Any]:
-    """Return the report as JSON values; see the keys' own descriptions in the page."""
+    """Return the report as JSON values; see the keys' own descriptions in the page.
+
+    Name and version are left out where they are not given: a study takes them from its configuration, so that another
+    name does not build the reference again.
+    """
     return {
         "format": "abyssal-reference-report",
         "format_version": _FORMAT_VERSION,
-        "reference": {"name": name, "version": version},
+        **({} if name is None else {"reference": {"name": name, "version": version}}),
         "marker": asdict(marker),
         "records": {
             "read": build.records,

@@ -51,7 +51,7 @@ def write_load_files(
     """Build a marker's reference and write ``reference``, ``lineages``, ``report`` and ``suspects``.
 
     Args:
-        reference_settings: fields of ``ReferenceConfig``.
+        reference_settings: fields of ``ReferenceConfig``; its name and version change nothing here.
         marker_settings: fields of ``ResolvedMarker``.
         outputs: the four paths by name.
     """
@@ -60,10 +60,7 @@ def write_load_files(
     reference, report, suspects = prepare_reference(config, marker)
     write_reference(reference, outputs["reference"], outputs["lineages"])
     write_suspects(outputs["suspects"], suspects)
-    write_json(
-        outputs["report"],
-        reference_report(reference, report, suspects, marker=marker, name=config.name, version=config.version),
-    )
+    write_json(outputs["report"], reference_report(reference, report, suspects, marker=marker))
 
 
 def write_gate(fasta: Path, target: Path, *, quantile: float, seed: int) -> None:

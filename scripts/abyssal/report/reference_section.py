@@ -15,12 +15,13 @@ def reference_section(results: StudyResults) -> Section | None:
     if found is None:
         return None
     return Section(
-        "reference", "What the reference can tell apart", _words(found), tables=[_ranks(found), _shared(found)]
+        "reference", "What the reference can tell apart", _words(results), tables=[_ranks(found), _shared(found)]
     )
 
 
-def _words(found: Mapping[str, Any]) -> list[str]:
-    name, records, lengths = found["reference"], found["records"], found["lengths"]
+def _words(results: StudyResults) -> list[str]:
+    found = results.reference_report or {}
+    name, records, lengths = results.facts.config["marker"]["reference"], found["records"], found["lengths"]
     kept = records["amplified"] + records["aligned"] + records["uncut"]
     dropped = ", ".join(f"{count(number)} {reason.replace('_', ' ')}" for reason, number in records["dropped"].items())
     return [
