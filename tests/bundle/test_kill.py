@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.bundle.kill_storm import VERSIONS, Storm
+from tests.bundle.s3_server import BUCKET, S3Server
 
-from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import open_registry
 
-KILLS_IN_CI = 12
+KILLS_IN_CI = 8
 KILLS_IN_ALL = 200
-VERSIONS = 6
-
-# Says on stdout what it has done, after it was done: what was said must be there later.
-WORKER = """
-import sys
-from pathlib import Path
-from abyssal.bundle.registry import open_registry
-from abyssal.errors import UsageError
-root, written, target, round_ = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-registry = open_registry(str(root))
-print("ready", flush=True)
-while True:
-    for bundle in sorted(written.iterdir()):
-        done = registry.publish(bundle)
-        print("published", done.version, done.digest, flush=True)
-        registry.activate("demo", done.version)
-        print("activated", done.version, flush=True)
-        try:
-            fetched = registry.fetch("demo", "current", target / f"{done.version}-{round_}")
-            print("fetched", fetched.version, flush=True)
-        except UsageError:
-            print("elsewhere", done.version, flush=True)
-        registry.prune("demo", keep=100)
-"""
+SECONDS_IN_DIRECTORY = 0.25
+SECONDS_IN_S3 = 1.5
+"""A round of publish, activate, fetch takes about this long; kills later than that would hit a registry at rest."""
 
 
 @pytest.fixture
@@ -53,64 +27,51 @@ def written(make_bundle: Callable[..., Path], tmp_path: Path) -> Path:
     return folder
 
 
-def run_until_killed(root: Path, written: Path, target: Path, round_: int, delay: float) -> list[list[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(root), str(written), str(target), str(round_)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(delay)
-    os.kill(process.pid, signal.SIGKILL)
-    said, errors = process.communicate(timeout=30)
-    assert errors == ""
-    return [line.split() for line in said.splitlines(keepends=True) if line.endswith("\n")]
-
-
-def check_whole(root: Path, target: Path, said: list[list[str]]) -> None:
-    """All that can be seen is valid, and all that was acknowledged can be seen."""
-    registry = open_registry(str(root))
-    visible = registry.versions("demo")
-    digests = {version: open_bundle(root / "demo" / version).digest for version in visible}
-    for event in said:
-        if event[0] == "published":
-            assert digests[event[1]] == event[2]
-    labels = registry.labels("demo")
-    for label in (labels.current, labels.previous):
-        assert label is None or label in visible
-    activated = [event[1] for event in said if event[0] == "activated"]
-    if activated:
-        following = str(int(activated[-1]) % VERSIONS + 1)
-        assert labels.current in (activated[-1], following)
-    for fetched in target.glob("[!.]*"):
-        open_bundle(fetched)
-
-
-def storm(tmp_path: Path, written: Path, kills: int, *, seed: int) -> None:
-    chance = random.Random(seed)
-    root, target = tmp_path / "registry", tmp_path / "fetched"
-    target.mkdir()
-    for round_ in range(kills):
-        said = run_until_killed(root, written, target, round_, chance.uniform(0.0, 0.25))
-        check_whole(root, target, said)
-    registry = open_registry(str(root))
-    for bundle in written.iterdir():
-        registry.publish(bundle)
-    registry.prune("demo", keep=100)
+def in_directory(tmp_path: Path, written: Path, kills: int, *, seed: int) -> None:
+    root = tmp_path / "registry"
+    storm = Storm(str(root), {}, written, tmp_path / "storm")
+    storm.rage(kills, seed=seed, longest=SECONDS_IN_DIRECTORY)
+    storm.finish()
     helpers = [path.name for path in (root / "demo").iterdir() if path.name.startswith(".")]
     assert sorted(helpers) == [".labels.json", ".labels.lock", ".uploads.lock"]
-    assert registry.versions("demo") == [str(version) for version in range(1, VERSIONS + 1)]
+
+
+def in_s3(s3: S3Server, tmp_path: Path, written: Path, kills: int, *, seed: int) -> None:
+    prefix = f"storm{seed}"
+    storm = Storm(f"s3://{BUCKET}/{prefix}", s3.environment, written, tmp_path / "storm")
+    storm.rage(kills, seed=seed, longest=SECONDS_IN_S3)
+    storm.finish()
+    expected = {f"{prefix}/.abyssal-registry.json", f"{prefix}/demo/.labels.json"}
+    for version in storm.registry.versions("demo"):
+        manifest, digest = storm.registry.manifest("demo", version)
+        expected |= {f"{prefix}/demo/{version}/manifest.json"}
+        expected |= {f"{prefix}/demo/{version}/{digest}/{path}" for path in manifest.files}
+    listed = s3.client().list_objects(bucket_name=BUCKET, prefix=f"{prefix}/", recursive=True)
+    assert {str(item.object_name) for item in listed} == expected
 
 
 @pytest.mark.timeout(600)
-def test_the_registry_survives_kill_9(tmp_path: Path, written: Path) -> None:
-    storm(tmp_path, written, KILLS_IN_CI, seed=1)
+def test_a_directory_survives_kill_9(tmp_path: Path, written: Path) -> None:
+    in_directory(tmp_path, written, KILLS_IN_CI, seed=1)
+
+
+@pytest.mark.s3
+@pytest.mark.timeout(600)
+def test_an_s3_store_survives_kill_9(s3: S3Server, tmp_path: Path, written: Path) -> None:
+    in_s3(s3, tmp_path, written, KILLS_IN_CI // 2, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_the_registry_survives_200_times_kill_9(tmp_path: Path, written: Path) -> None:
-    storm(tmp_path, written, KILLS_IN_ALL, seed=2)
+def test_a_directory_survives_200_times_kill_9(tmp_path: Path, written: Path) -> None:
+    in_directory(tmp_path, written, KILLS_IN_ALL, seed=2)
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+@pytest.mark.timeout(3600)
+def test_an_s3_store_survives_200_times_kill_9(s3: S3Server, tmp_path: Path, written: Path) -> None:
+    in_s3(s3, tmp_path, written, KILLS_IN_ALL, seed=2)
 
 
 def test_an_interrupted_prune_is_finished_by_the_next(tmp_path: Path, written: Path) -> None:
