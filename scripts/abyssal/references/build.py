@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -92,9 +92,17 @@ class BuildReport:
 
 
 def build_reference(
-    raw: RawReference, marker: ResolvedMarker, settings: BuildSettings | None = None
+    raw: RawReference,
+    marker: ResolvedMarker,
+    settings: BuildSettings | None = None,
+    *,
+    known: Sequence[str] = (),
 ) -> tuple[AmpliconReference, BuildReport]:
     """Build a checked reference from raw records.
+
+    Args:
+        raw, marker, settings: records, what is cut out of them and how.
+        known: amplicons of the marker that records without primer sites are aligned to, beside those found here.
 
     Raises:
         ReferenceFormatError: malformed records, contradictory identifiers, or nothing that fits the marker.
@@ -102,7 +110,7 @@ def build_reference(
     settings = settings or BuildSettings()
     report = BuildReport()
     book = LineageBook(raw.ranks)
-    builder = _Builder(marker, settings, report)
+    builder = _Builder(marker, settings, report, known)
     with tempfile.TemporaryDirectory(prefix="abyssal-reference-") as folder:
         leftover = Path(folder) / "leftover.tsv"
         builder.cut(Intake(raw.source, book, report).accept(raw.records), leftover)
@@ -118,7 +126,10 @@ def build_reference(
 class _Builder:
     """Collects amplicons and counts what is lost."""
 
-    def __init__(self, marker: ResolvedMarker, settings: BuildSettings, report: BuildReport) -> None:
+    def __init__(
+        self, marker: ResolvedMarker, settings: BuildSettings, report: BuildReport, known: Sequence[str]
+    ) -> None:
+        self.known = known
         self.marker = marker
         self.settings = settings
         self.report = report
@@ -156,7 +167,7 @@ class _Builder:
         """Keep left-over records that align to amplicons from end to end."""
         if leftover.stat().st_size == 0:
             return
-        seeds = rescue.spread(sorted(self.amplicons))
+        seeds = rescue.spread(sorted({*self.amplicons, *self.known}))
         if not rescue.enough_seeds(len(seeds)):
             anchored = rescue.anchored_seeds((result for _, result in _rows(leftover)), self.marker)
             seeds = rescue.spread(sorted({*seeds, *anchored}))
@@ -170,7 +181,7 @@ class _Builder:
             if final:
                 return
             # Few seeds reach only their own kin; what they rescued reaches further.
-            leftover, seeds = remaining, rescue.spread(sorted(self.amplicons))
+            leftover, seeds = remaining, rescue.spread(sorted({*self.amplicons, *self.known}))
             if self.report.aligned == aligned:
                 self._align_once(leftover, rescue.Aligner(seeds), None)
                 return

@@ -28,12 +28,14 @@ class TaxonTable:
         names: per rank the sorted taxon names; a code is a position in it.
         pair_offsets: (n + 1,) int64, the pairs of each amplicon.
         pair_codes: (p, R) int32, code per pair and rank, -1 for a placeholder.
+        added: (p,) bool, pairs that came after the calibrators were fitted; None when there are none.
     """
 
     ranks: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     pair_offsets: NDArray[np.int64]
     pair_codes: NDArray[np.int32]
+    added: NDArray[np.bool_] | None = None
 
     @cached_property
     def pair_amplicons(self) -> NDArray[np.int64]:
@@ -43,12 +45,23 @@ class TaxonTable:
 
     @cached_property
     def sizes(self) -> tuple[NDArray[np.int64], ...]:
-        """Per rank the number of distinct amplicons of each taxon."""
+        """Per rank the number of distinct amplicons of each taxon.
+
+        A taxon keeps the size it had when the calibrators were fitted, so that a later addition does not change what
+        is known of reads it has nothing to do with; taxa that were added have theirs.
+        """
         return tuple(self._size(rank) for rank in range(len(self.ranks)))
 
     def _size(self, rank: int) -> NDArray[np.int64]:
+        everything = self._count(rank, np.ones(len(self.pair_codes), dtype=np.bool_))
+        if self.added is None:
+            return everything
+        fitted = self._count(rank, ~self.added)
+        return np.where(fitted > 0, fitted, everything)
+
+    def _count(self, rank: int, counted: NDArray[np.bool_]) -> NDArray[np.int64]:
         codes = self.pair_codes[:, rank].astype(np.int64)
-        known = codes >= 0
+        known = (codes >= 0) & counted
         keys = np.unique(codes[known] * (self.pair_offsets.size) + self.pair_amplicons[known])
         return np.bincount(keys // self.pair_offsets.size, minlength=len(self.names[rank]))
 
@@ -63,20 +76,28 @@ class TaxonTable:
         sizes = np.concatenate([np.zeros(0, dtype=np.int64), *self.sizes])
         children = np.zeros((int(starts[-1]), 2), dtype=np.int64)
         for rank in range(len(self.ranks) - 1):
-            both = self.pair_codes[:, rank : rank + 2]
-            links = np.unique(both[(both >= 0).all(axis=1)], axis=0).astype(np.int64)
-            single = sizes[starts[rank + 1] + links[:, 1]] == 1
-            np.add.at(children[:, 0], starts[rank] + links[:, 0], 1)
-            np.add.at(children[:, 1], starts[rank] + links[single, 0], 1)
+            both = self._links(rank)
+            single = sizes[starts[rank + 1] + both[:, 1]] == 1
+            np.add.at(children[:, 0], starts[rank] + both[:, 0], 1)
+            np.add.at(children[:, 1], starts[rank] + both[single, 0], 1)
         return sizes, children, starts
+
+    def _links(self, rank: int) -> NDArray[np.int64]:
+        """Distinct (taxon, child) codes that count; as with ``sizes`` those of the fit, where it had any."""
+        both = self.pair_codes[:, rank : rank + 2]
+        named = (both >= 0).all(axis=1)
+        if self.added is not None:
+            old = self._count(rank, ~self.added) > 0
+            named &= ~(self.added & old[both[:, 0]])
+        return np.unique(both[named], axis=0).astype(np.int64)
 
     def name(self, rank: int, code: int) -> str | None:
         """Return the name behind a code; None for -1."""
         return None if code < 0 else self.names[rank][code]
 
 
-def taxon_table(reference: AmpliconReference) -> TaxonTable:
-    """Number the taxa of a reference, rank by rank, in the order of their names."""
+def taxon_table(reference: AmpliconReference, *, added: NDArray[np.bool_] | None = None) -> TaxonTable:
+    """Number the taxa of a reference, rank by rank, in the order of their names; for ``added`` see ``TaxonTable``."""
     pairs = [lineage for members in reference.members for _, lineage in members]
     names = tuple(
         tuple(sorted({lineage[rank] for lineage in pairs if lineage[rank] is not None}))  # type: ignore[type-var]
@@ -90,7 +111,7 @@ def taxon_table(reference: AmpliconReference) -> TaxonTable:
                 codes[row, rank] = lookup[rank][name]
     offsets = np.zeros(len(reference) + 1, dtype=np.int64)
     np.cumsum([len(members) for members in reference.members], out=offsets[1:])
-    return TaxonTable(reference.ranks, names, offsets, codes)  # type: ignore[arg-type]
+    return TaxonTable(reference.ranks, names, offsets, codes, added)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -123,14 +144,14 @@ class ReferenceIndex:
     def _approximate(self) -> ApproximateSearch | None:
         return None if self.lists is None else ApproximateSearch(self.vectors, self.lists)
 
-    def neighbours_within(self, count: int) -> NDArray[np.int64]:
-        """Return (n, count) positions of the nearest other amplicons of each amplicon, -1 where there are no more."""
-        every = np.arange(len(self), dtype=np.int64)
+    def neighbours_within(self, count: int, first: int = 0) -> NDArray[np.int64]:
+        """Return (n - first, count) the nearest other amplicons of each amplicon from ``first`` on, -1 at the end."""
+        rows = np.arange(first, len(self), dtype=np.int64)
         if self._approximate is None:
-            return self.search_without(self.vectors, count, list(every[:, None]))[0]
-        places, _ = self.search(self.vectors, count + 1)
+            return self.search_without(self.vectors[first:], count, list(rows[:, None]))[0]
+        places, _ = self.search(self.vectors[first:], count + 1)
         # Moves the amplicon itself to the end of its list, whether it was found or not.
-        order = np.argsort(places == every[:, None], axis=1, kind="stable")
+        order = np.argsort(places == rows[:, None], axis=1, kind="stable")
         return np.take_along_axis(places, order, axis=1)[:, :count]
 
     def search(self, vectors: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -175,13 +196,18 @@ class ReferenceIndex:
 
 
 def build_index(
-    reference: AmpliconReference, vectors: NDArray[np.float32], *, lists: CoarseLists | None = None
+    reference: AmpliconReference,
+    vectors: NDArray[np.float32],
+    *,
+    lists: CoarseLists | None = None,
+    added: NDArray[np.bool_] | None = None,
 ) -> ReferenceIndex:
     """Build the index of a reference whose amplicons have these vectors, in the same order.
 
     Args:
         reference, vectors: n amplicons and (n, d) vectors.
         lists: stored lists of a large reference; None makes them beyond ``EXACT_LIMIT`` vectors.
+        added: (p,) pairs of amplicon and lineage that came after the fit; None when there are none.
     """
     if vectors.shape[0] != len(reference):
         message = f"{vectors.shape[0]} vectors for {len(reference)} amplicons"
@@ -189,4 +215,5 @@ def build_index(
     rounded = np.ascontiguousarray(vectors.astype(np.float16).astype(np.float32))
     if lists is None and len(reference) > EXACT_LIMIT:
         lists = CoarseLists.train(rounded)
-    return ReferenceIndex(reference, taxon_table(reference), rounded, sparse_profiles(reference.sequences), lists)
+    taxa = taxon_table(reference, added=added)
+    return ReferenceIndex(reference, taxa, rounded, sparse_profiles(reference.sequences), lists)

@@ -40,6 +40,7 @@ EXEMPLAR_FILE = "exemplars.fasta"
 
 CENTROIDS = "lists.centroids"
 ASSIGNED = "lists.assigned"
+ADDED = "added"
 
 CALIBRATION_FORMAT = "abyssal-calibration"
 PREPROCESSING_FORMAT = "abyssal-preprocessing"
@@ -114,6 +115,8 @@ def save_model(model: Model, directory: Path, *, encoder: Path | None, marker: M
     }
     if model.index.lists is not None:
         arrays |= {CENTROIDS: model.index.lists.centroids, ASSIGNED: model.index.lists.assigned}
+    if model.index.taxa.added is not None:
+        arrays[ADDED] = model.index.taxa.added.astype(np.uint8)
     for rank, calibrator in enumerate(model.calibrators):
         arrays |= calibrator.absent.arrays(f"absent.{rank}") | calibrator.right.arrays(f"right.{rank}")
     with atomic_path(directory / CLASSIFIER_FILE) as temporary:
@@ -175,7 +178,9 @@ def load_model(directory: Path) -> Model:
     )
     floors = calibration["off_target"]
     return Model(
-        index=build_index(reference, arrays["vectors"], lists=_stored_lists(arrays, len(reference))),
+        index=build_index(
+            reference, arrays["vectors"], lists=_stored_lists(arrays, len(reference)), added=_stored_added(arrays)
+        ),
         local=arrays["local"],
         calibrators=calibrators,
         thresholds=np.array(calibration["thresholds"], dtype=np.float64),
@@ -196,6 +201,10 @@ def _stored_lists(arrays: dict[str, NDArray[Any]], count: int) -> CoarseLists | 
         message = f"{CLASSIFIER_FILE}: {ASSIGNED} does not name a list for each amplicon; make the model again"
         raise BundleError(message)
     return lists
+
+
+def _stored_added(arrays: dict[str, NDArray[Any]]) -> NDArray[np.bool_] | None:
+    return arrays[ADDED].astype(np.bool_) if ADDED in arrays else None
 
 
 def _read_reference(directory: Path, *, ranked: bool) -> AmpliconReference:

@@ -19,14 +19,14 @@ LIST_LENGTH = 64
 """Nearest amplicons kept for each amplicon."""
 
 
-def neighbour_lists(index: ReferenceIndex) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return for each amplicon its nearest other amplicons and their k-mer cosines, nearest first.
+def neighbour_lists(index: ReferenceIndex, first: int = 0) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return for each amplicon from ``first`` on its nearest other amplicons and their k-mer cosines, nearest first.
 
     Returns:
-        (n, LIST_LENGTH) int64 positions, -1 where there are no more, and (n, LIST_LENGTH) float32 cosines.
+        (n - first, LIST_LENGTH) int64 positions, -1 where there are no more, and as many float32 cosines.
     """
-    places = index.neighbours_within(LIST_LENGTH)
-    similar = cosines(index.profiles, index.profiles, places)
+    places = index.neighbours_within(LIST_LENGTH, first)
+    similar = cosines(index.profiles.tail(first), index.profiles, places)
     order = np.argsort(-similar, axis=1, kind="stable")
     return np.take_along_axis(places, order, axis=1), np.take_along_axis(similar, order, axis=1)
 

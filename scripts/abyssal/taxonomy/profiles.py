@@ -35,6 +35,11 @@ class SparseProfiles:
     def __len__(self) -> int:
         return int(self.offsets.size - 1)
 
+    def tail(self, first: int) -> SparseProfiles:
+        """Return the profiles from position ``first`` on."""
+        start = self.offsets[first]
+        return SparseProfiles(self.offsets[first:] - start, self.kmers[start:], self.values[start:], self.k)
+
 
 def sparse_profiles(sequences: Sequence[str], *, k: int = DEFAULT_K) -> SparseProfiles:
     """Return the sparse profiles of upper-case sequences."""
