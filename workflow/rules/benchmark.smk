@@ -34,14 +34,6 @@ def benchmark_queries(wildcards):
     ]
 
 
-def benchmark_answers(name):
-    """The answers of one kind of method to all cases."""
-    return [
-        f"results/benchmark/cases/{case.path}/{name}.json"
-        for case in BENCHMARK_PLAN.cases
-    ]
-
-
 def benchmark_cases(name):
     """One file of all cases."""
     return [
@@ -167,3 +159,91 @@ rule benchmark_peers:
         code=code_digest("benchmark.peers"),
     script:
         "../../scripts/benchmark_peers.py"
+
+
+rule benchmark_communities:
+    input:
+        case=multiext(
+            "results/benchmark/cases/communities/{dataset}/1/",
+            "reference.fasta.gz",
+            "lineages.tsv",
+            "queries.tsv",
+        ),
+    output:
+        found="results/benchmark/communities/{dataset}.json",
+    log:
+        "logs/benchmark/communities/{dataset}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=megabytes(4000),
+        runtime="2h",
+    params:
+        encoder=config_model.encoder.name,
+        seed=config_model.seed,
+        snakefile=str(REPOSITORY / "Snakefile"),
+        # The inner run is the whole workflow.
+        workflow=code_digest(*CONTENT_PACKAGES),
+        code=code_digest("benchmark.communities", "simulate", "cli"),
+    script:
+        "../../scripts/benchmark_communities.py"
+
+
+rule benchmark_speed:
+    input:
+        reference="results/benchmark/datasets/{dataset}/reference.fasta.gz",
+        lineages="results/benchmark/datasets/{dataset}/lineages.tsv",
+    output:
+        found="results/benchmark/speed/{dataset}.json",
+    log:
+        "logs/benchmark/speed/{dataset}.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 2
+    resources:
+        mem_mb=megabytes(6000),
+        runtime="2h",
+    params:
+        encoder=config_model.encoder.name,
+        settings=config_model.train.model_dump(),
+        sizes=config_model.benchmark.speed_sizes,
+        batch_size=config_model.encoder.batch_size,
+        seed=config_model.seed,
+        code=code_digest("benchmark.speed"),
+    script:
+        "../../scripts/benchmark_speed.py"
+
+
+rule benchmark_summary:
+    input:
+        cases=benchmark_cases("queries.tsv"),
+        ours=benchmark_cases("ours.json"),
+        peers=benchmark_cases("peers.json"),
+        communities=expand(
+            "results/benchmark/communities/{dataset}.json",
+            dataset=BENCHMARK_PLAN.communities,
+        ),
+        speed=expand(
+            "results/benchmark/speed/{dataset}.json", dataset=BENCHMARK_PLAN.speed
+        ),
+    output:
+        found="results/benchmark/benchmark.json",
+        page="results/benchmark/RESULTS.md",
+    log:
+        "logs/benchmark/summary.log",
+    conda:
+        "../../envs/learn.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(3000),
+        runtime="60m",
+    params:
+        settings=config_model.benchmark.model_dump(),
+        folder=str(BENCHMARK_FOLDER),
+        train=config_model.train.model_dump(),
+        encoder=config_model.encoder.name,
+        seed=config_model.seed,
+        code=code_digest("benchmark.summary", "bundle.provenance"),
+    script:
+        "../../scripts/benchmark_summary.py"

@@ -1,0 +1,124 @@
+"""Reads a second and memory beside vsearch, on the same references and queries, while the reference grows.
+
+vsearch reads its reference anew in every run; its rate is therefore taken from two runs, with all queries and with one.
+Abyssal's rate is that of a loaded model, as a service or a workflow job has it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from abyssal.benchmark.cases import LINEAGES_FILE, REFERENCE_FILE, Case
+from abyssal.benchmark.ours import fit
+from abyssal.benchmark.robustness import with_errors
+from abyssal.config.models import TrainConfig
+from abyssal.encoder.load import load_encoder
+from abyssal.evaluation.baselines import Baselines
+from abyssal.evaluation.split import HeldOutQuery
+from abyssal.files import write_json
+from abyssal.references.model import AmpliconReference, read_reference
+from abyssal.tools import require_tool
+
+QUERIES = 2000
+ERROR = 0.01
+DIVERGENCE = 0.03
+"""Substitutions per base of the copies that make a reference larger than it is."""
+CALIBRATION = 1000
+"""Calibration queries of the fits; how well they are calibrated does not matter for speed."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall seconds and peak memory (MB) of a program."""
+
+    seconds: float
+    memory_mb: float
+
+
+def write_speed(
+    dataset: Path, encoder: str, settings: TrainConfig, sizes: list[float], target: Path,
+    *, batch_size: int, seed: int, threads: int,
+) -> None:  # fmt: skip
+    """Measure every size of the reference in a dataset's folder and write the rows."""
+    rng = np.random.default_rng(seed)
+    whole = read_reference(dataset / REFERENCE_FILE, dataset / LINEAGES_FILE)
+    asked = rng.permutation(len(whole))[: min(QUERIES, len(whole))].tolist()
+    queries = [HeldOutQuery(f"q{p}", with_errors(whole.sequences[p], ERROR, rng), whole.lineages[p]) for p in asked]
+    quick = settings.model_copy(update={"calibration_queries": CALIBRATION})
+    loaded = load_encoder(encoder, batch_size=batch_size)
+    rows: list[dict[str, Any]] = []
+    for size in sizes:
+        case = Case.plain(resized(whole, size, rng), queries)
+        classifier = fit(case, loaded.embed(case.fitted.sequences), loaded, quick, seed)
+        sequences = [query.sequence for query in queries]
+        classifier.classify(sequences[:64])
+        start = time.perf_counter()
+        classifier.classify(sequences)
+        ours = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        rows.append(_row("abyssal", case, len(queries) / ours, peak))
+        rows += _peers(case, threads)
+    write_json(target, {"threads": threads, "load_average": os.getloadavg()[0], "queries": len(queries), "rows": rows})
+
+
+def resized(reference: AmpliconReference, size: float, rng: np.random.Generator) -> AmpliconReference:
+    """Return a random share of a reference, or the whole one with mutated copies, ``size`` times as large."""
+    count = len(reference)
+    if size <= 1.0:
+        return reference.subset(np.sort(rng.permutation(count)[: max(round(size * count), 1)]).tolist())
+    entries = dict(zip(reference.sequences, zip(reference.ids, reference.members, strict=True), strict=True))
+    while len(entries) < round(size * count):
+        place = int(rng.integers(count))
+        sequence = with_errors(reference.sequences[place], DIVERGENCE, rng)
+        entries.setdefault(sequence, (f"copy{len(entries)}", reference.members[place]))
+    return AmpliconReference(
+        reference.ranks, tuple(name for name, _ in entries.values()), tuple(entries),
+        tuple(members for _, members in entries.values()),
+    )  # fmt: skip
+
+
+def _row(method: str, case: Case, rate: float, memory_mb: float) -> dict[str, Any]:
+    return {"method": method, "amplicons": len(case.fitted), "reads_per_second": rate, "peak_memory_mb": memory_mb}
+
+
+def _peers(case: Case, threads: int) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory(prefix="abyssal-speed-") as folder:
+        directory = Path(folder)
+        Baselines(case.fitted, case.queries, directory)
+        first = directory / "one.fasta"
+        first.write_text(f">q\n{case.queries[0].sequence}\n", encoding="ascii")
+        options = {
+            "sintax": ["--sintax_cutoff", "0.8", "--randseed", "1", "--tabbedout"],
+            "usearch_global": ["--id", "0.7", "--maxaccepts", "20", "--maxrejects", "64", "--blast6out"],
+        }
+        rows = []
+        for method, arguments in options.items():
+
+            def command(queries: Path, method: str = method, arguments: list[str] = arguments) -> list[str]:
+                return ["vsearch", f"--{method}", str(queries), "--db", str(directory / "reference.fasta"), *arguments,
+                        str(directory / "out"), "--threads", str(threads), "--quiet"]  # fmt: skip
+
+            every, one = timed(command(directory / "queries.fasta")), timed(command(first))
+            rate = (len(case.queries) - 1) / max(every.seconds - one.seconds, 1e-6)
+            rows.append(_row(method, case, rate, every.memory_mb))
+        return rows
+
+
+def timed(command: list[str]) -> Timing:
+    """Run a program and return its wall time and peak resident memory."""
+    start = time.perf_counter()
+    process = subprocess.Popen([require_tool(command[0]), *command[1:]], stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Timing(time.perf_counter() - start, usage.ru_maxrss / 1024)
