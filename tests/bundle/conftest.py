@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,13 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from tests.bundle.s3_server import S3Server, s3_server
+from tests.bundle.s3_server import BUCKET, S3Server, s3_server
 
 from abyssal.bundle.golden import select_golden_queries
 from abyssal.bundle.manifest import Marker
+from abyssal.bundle.registry import Registry, open_registry
 from abyssal.bundle.write import BundleIdentity, BundleInputs, write_bundle
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
+
+_prefixes = itertools.count()
 
 RANKS = ("domain", "genus")
 LINEAGES = [("Eukaryota", "Alpha"), ("Eukaryota", "Beta"), ("Eukaryota", "Gamma")]
@@ -128,3 +132,22 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """One real S3-compatible server for the session; every test takes its own prefix."""
     with s3_server(tmp_path_factory.mktemp("s3")) as server:
         yield server
+
+
+@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
+    if request.param == "directory":
+        return open_registry(str(tmp_path / "registry"))
+    server: S3Server = request.getfixturevalue("s3")
+    return open_registry(f"s3://{BUCKET}/test/{next(_prefixes)}", environment=server.environment)
+
+
+@pytest.fixture
+def versions(make_bundle: Callable[..., Path], tmp_path: Path) -> Callable[[str], Path]:
+    """A bundle of a given version, written once a test."""
+
+    def of(version: str) -> Path:
+        place = tmp_path / f"written-{version}"
+        return place if place.exists() else make_bundle(place, version=version)
+
+    return of

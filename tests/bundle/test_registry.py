@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import shutil
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.bundle.s3_server import BUCKET, S3Server
 
 from abyssal.bundle.manifest import Manifest
-from abyssal.bundle.read import Bundle, open_bundle
+from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import Labels, Registry, open_location, open_registry
 from abyssal.bundle.registry.base import version_order
-from abyssal.bundle.registry.fetch import locked_directory
 from abyssal.errors import BundleError, UsageError
-
-_prefixes = itertools.count()
-
-
-@pytest.fixture(params=["directory", pytest.param("s3", marks=pytest.mark.s3)])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> Registry:
-    if request.param == "directory":
-        return open_registry(str(tmp_path / "registry"))
-    server: S3Server = request.getfixturevalue("s3")
-    return open_registry(f"s3://{BUCKET}/test/{next(_prefixes)}", environment=server.environment)
-
-
-@pytest.fixture
-def versions(make_bundle: Callable[..., Path], tmp_path: Path) -> Callable[[str], Path]:
-    """A bundle of a given version, written once a test."""
-
-    def of(version: str) -> Path:
-        place = tmp_path / f"written-{version}"
-        return place if place.exists() else make_bundle(place, version=version)
-
-    return of
 
 
 def test_an_empty_registry_lists_nothing(registry: Registry) -> None:
@@ -225,92 +198,6 @@ def test_damaged_labels_are_named(registry: Registry, bundle: Path, raw: bytes) 
         registry.activate("demo", "1")
 
 
-class _Dying(RuntimeError):
-    """Stands for the death of a process in the middle of something."""
-
-
-def dying_reads(registry: Registry, monkeypatch: pytest.MonkeyPatch, *, after_files: int) -> list[tuple[str, int]]:
-    """Let a registry deliver some files, then half a file, then die; returns what was asked for."""
-    asked: list[tuple[str, int]] = []
-    original = registry.read_blocks
-
-    def read(bundle: tuple[str, str, str], path: str, offset: int) -> Iterator[bytes]:
-        asked.append((path, offset))
-        content = b"".join(original(bundle, path, offset))
-        if len(asked) > after_files:
-            yield content[: len(content) // 2]
-            raise _Dying
-        yield content
-
-    monkeypatch.setattr(registry, "read_blocks", read)
-    return asked
-
-
-def test_an_interrupted_fetch_shows_nothing_and_goes_on_where_it_stopped(
-    registry: Registry, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry.publish(bundle)
-    target = tmp_path / "place/fetched"
-    with monkeypatch.context() as patch:
-        first = dying_reads(registry, patch, after_files=4)
-        with pytest.raises(_Dying):
-            registry.fetch("demo", "1", target)
-    assert not target.exists()
-    with monkeypatch.context() as patch:
-        second = dying_reads(registry, patch, after_files=1000)
-        assert registry.fetch("demo", "1", target).digest == open_bundle(bundle).digest
-    assert {path for path, _ in first[:4]}.isdisjoint({path for path, _ in second})
-    assert second[0][0] == first[4][0]
-    assert second[0][1] == open_bundle(bundle).manifest.files[first[4][0]].size // 2
-    assert [path.name for path in target.parent.iterdir()] == ["fetched"]
-
-
-def test_a_damaged_half_is_fetched_again(
-    registry: Registry, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry.publish(bundle)
-    target = tmp_path / "place/fetched"
-    with monkeypatch.context() as patch:
-        dying_reads(registry, patch, after_files=2)
-        with pytest.raises(_Dying):
-            registry.fetch("demo", "1", target)
-    for file in target.parent.rglob("*"):
-        if file.is_file():
-            file.write_bytes(b"x" * file.stat().st_size)
-    assert registry.fetch("demo", "1", target).digest == open_bundle(bundle).digest
-
-
-def test_fetching_again_is_a_check_of_what_is_there(
-    registry: Registry, versions: Callable[[str], Path], tmp_path: Path
-) -> None:
-    registry.publish(versions("1"))
-    registry.publish(versions("2"))
-    target = tmp_path / "fetched"
-    first = registry.fetch("demo", "1", target)
-    assert registry.fetch("demo", "1", target) == first
-    with pytest.raises(UsageError, match="holds another bundle"):
-        registry.fetch("demo", "2", target)
-    (target / "metrics.json").write_text("{}")
-    with pytest.raises(UsageError, match="no whole bundle"):
-        registry.fetch("demo", "1", target)
-
-
-def test_two_fetches_to_one_place_take_turns(registry: Registry, bundle: Path, tmp_path: Path) -> None:
-    registry.publish(bundle)
-    found: list[Bundle] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(registry.fetch("demo", "1", tmp_path / "place/fetched")))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert {bundle.digest for bundle in found} == {open_bundle(tmp_path / "place/fetched").digest}
-    assert len(found) == 4
-    assert [path.name for path in (tmp_path / "place").iterdir()] == ["fetched"]
-
-
 def test_a_location_opens_a_directory_or_a_registrys_version(
     registry: Registry, versions: Callable[[str], Path], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -353,123 +240,7 @@ def test_what_an_interrupted_upload_left_is_invisible_and_cleaned(
     assert not leftover.exists()
 
 
-@pytest.mark.parametrize(
-    ("environment", "problem"),
-    [
-        ({}, "S3_ENDPOINT, S3_ACCESS_KEY, S3_SECRET_KEY"),
-        ({"S3_ENDPOINT": "localhost:1", "S3_ACCESS_KEY": "a", "S3_SECRET_KEY": "b"}, "expected http"),
-    ],
-)
-def test_a_missing_setting_of_the_store_is_named(environment: dict[str, str], problem: str) -> None:
-    with pytest.raises(UsageError, match=problem):
-        open_registry("s3://bucket/prefix", environment=environment)
-
-
-def test_a_machine_without_the_s3_client_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "abyssal.bundle.registry.s3", raising=False)
-    monkeypatch.setitem(sys.modules, "minio", None)
-    with pytest.raises(UsageError, match="install minio"):
-        open_registry("s3://bucket/prefix", environment={})
-
-
-@pytest.mark.s3
-def test_an_interrupted_s3_upload_is_invisible_and_goes_on(
-    s3: S3Server, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    location = f"s3://{BUCKET}/interrupted"
-    registry = open_registry(location, environment=s3.environment)
-    client = registry._client  # type: ignore[attr-defined]
-    original, puts = client.fput_object, []
-
-    def dying_put(**arguments: str) -> None:
-        if len(puts) == 3:
-            raise _Dying
-        puts.append(arguments["object_name"])
-        original(**arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(client, "fput_object", dying_put)
-        with pytest.raises(_Dying):
-            registry.publish(bundle)
-    assert registry.names() == []
-    with monkeypatch.context() as patch:
-        repeated: list[str] = []
-        patch.setattr(client, "fput_object", lambda **a: (repeated.append(a["object_name"]), original(**a)))
-        assert registry.publish(bundle).created
-    assert not set(puts) & set(repeated)
-    assert registry.fetch("demo", "1", tmp_path / "fetched").digest == open_bundle(bundle).digest
-
-
-@pytest.mark.s3
-def test_the_losers_files_are_removed_from_s3(
-    s3: S3Server, bundle: Path, make_bundle: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    registry = open_registry(f"s3://{BUCKET}/losers", environment=s3.environment)
-    other = make_bundle(tmp_path / "other", recall=0.9)
-    real = registry.manifest_bytes
-    with monkeypatch.context() as patch:
-        seen: list[bytes | None] = []
-
-        def slow_look(name: str, version: str) -> bytes | None:
-            """The other publisher commits right after this one looked."""
-            seen.append(None if not seen else real(name, version))
-            if len(seen) == 1:
-                open_registry(registry.location, environment=s3.environment).publish(bundle)
-            return seen[-1]
-
-        patch.setattr(registry, "manifest_bytes", slow_look)
-        with pytest.raises(BundleError, match="never overwritten"):
-            registry.publish(other)
-    objects = s3.client().list_objects(bucket_name=BUCKET, prefix="losers/demo/1/", recursive=True)
-    names = {str(item.object_name).removeprefix("losers/demo/1/").split("/")[0] for item in objects}
-    assert names == {"manifest.json", open_bundle(bundle).digest}
-
-
-@pytest.mark.s3
-def test_altered_files_in_s3_are_found(s3: S3Server, bundle: Path, tmp_path: Path) -> None:
-    registry = open_registry(f"s3://{BUCKET}/altered", environment=s3.environment)
-    digest = registry.publish(bundle).digest
-    content = (bundle / "metrics.json").read_bytes().replace(b"0.5", b"0.9")
-    (tmp_path / "new.json").write_bytes(content)
-    s3.client().fput_object(
-        bucket_name=BUCKET, object_name=f"altered/demo/1/{digest}/metrics.json", file_path=str(tmp_path / "new.json")
-    )
-    with pytest.raises(BundleError, match=r"metrics\.json: what arrived"):
-        registry.fetch("demo", "1", tmp_path / "fetched")
-    assert not (tmp_path / "fetched").exists()
-
-
-@pytest.mark.s3
-def test_wrong_credentials_are_one_line(s3: S3Server, bundle: Path) -> None:
-    registry = open_registry(f"s3://{BUCKET}/x", environment={**s3.environment, "S3_SECRET_KEY": "wrong"})
-    with pytest.raises(BundleError, match=r"\((SignatureDoesNotMatch|AccessDenied)\)") as caught:
-        registry.names()
-    assert "\n" not in str(caught.value)
-    assert "wrong" not in str(caught.value)
-
-
 def test_a_labels_document_has_one_spelling() -> None:
     text = Labels(current="2", previous="1", retired=("b", "a")).to_bytes()
     assert json.loads(text)["retired"] == ["a", "b"]
     assert Labels.from_bytes(text, "x") == Labels(current="2", previous="1", retired=("a", "b"))
-
-
-def test_the_lock_of_a_place_survives_its_removal(tmp_path: Path) -> None:
-    place = tmp_path / "place"
-
-    def take(thread: int) -> None:
-        for _ in range(50):
-            with locked_directory(place):
-                place.rename(tmp_path / f"done-{thread}")
-            shutil.rmtree(tmp_path / f"done-{thread}")
-
-    with ThreadPoolExecutor(8) as pool:
-        for future in [pool.submit(take, thread) for thread in range(8)]:
-            future.result()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_in_the_way_of_a_lock_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "place").write_text("")
-    with pytest.raises(FileExistsError), locked_directory(tmp_path / "place"):
-        pass
