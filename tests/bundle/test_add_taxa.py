@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.tiny_bundle import RANKS, synthetic_reference
+from support.tiny_bundle import RANKS, make_tiny_bundle, synthetic_reference
 
 from abyssal.bundle.golden import self_test
 from abyssal.bundle.read import open_bundle
@@ -16,6 +16,11 @@ from abyssal.taxonomy.classifier import Classifier
 
 HEADER = "\t".join(("id", *RANKS))
 NEW = ("Eukaryota", "Family0", "Genus0.new", "Species0.new")
+
+
+@pytest.fixture(scope="module")
+def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_bundle(tmp_path_factory.mktemp("tiny"))
 
 
 def letters(seed: int, sequence: str, rate: float) -> str:

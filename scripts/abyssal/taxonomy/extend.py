@@ -54,7 +54,7 @@ def extend_reference(old: AmpliconReference, new: AmpliconReference, *, source: 
         ReferenceFormatError: the ranks differ, an id already stands for another sequence, or a taxon that the old
             reference has gets another parent.
     """
-    _check_ranks(old.ranks, new.ranks, source)
+    check_ranks(old.ranks, new.ranks, source)
     _check_parents(old, new, source)
     places = {sequence: place for place, sequence in enumerate(old.sequences)}
     taken = dict(zip(old.ids, old.sequences, strict=True))
@@ -89,7 +89,8 @@ def extend_reference(old: AmpliconReference, new: AmpliconReference, *, source: 
     )
 
 
-def _check_ranks(expected: tuple[str, ...], found: tuple[str, ...], source: str) -> None:
+def check_ranks(expected: tuple[str, ...], found: tuple[str, ...], source: str) -> None:
+    """Raise ReferenceFormatError when additions have other ranks than the bundle."""
     if found != expected:
         message = (
             f"{source}: its ranks are {', '.join(found)}; the bundle's are {', '.join(expected) or 'none'}: give one "

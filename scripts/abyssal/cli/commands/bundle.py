@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abyssal.cli.add_taxa import add_verb
 from abyssal.errors import BundleError, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def register(subparsers: _Parsers[argparse.ArgumentParser]) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_local_verbs(verbs)
     _add_crate_verb(verbs)
+    add_verb(verbs)
     _add_registry_verbs(verbs)
 
 
