@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rocrate.rocrate import ROCrate
 
 from abyssal.bundle.provenance import study_provenance
 from abyssal.files import sha256_file, write_json
@@ -51,15 +52,55 @@ def test_a_study_is_described_as_a_crate(run: Callable, study: Path, tmp_path: P
         target for entity in graph for key, value in entity.items() if isinstance(value, dict | list) and key[0] != "@"
         for target in references(value)
     }  # fmt: skip
-    assert pointed - entities.keys() == {"https://w3id.org/ro/crate/1.1"}
+    assert pointed - entities.keys() == {
+        "https://w3id.org/ro/crate/1.1", "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+    }  # fmt: skip
     assert entities["./"]["datePublished"] == "2026-01-31"
-    files = [entity for entity in graph if entity["@type"] == "File" and not entity["@id"].startswith("urn:")]
+    files = [entity for entity in graph if "File" in entity["@type"] and not entity["@id"].startswith("urn:")]
     assert {"bundle/manifest.json", "preprocess/asvs.fasta", "report.html"} <= {entity["@id"] for entity in files}
     for entity in files:
         assert entity["sha256"] == sha256_file(study / entity["@id"])
-    assert entities["#run"]["instrument"] == {"@id": "#abyssal"}
+    assert not [part for part in references(entities["#run"]["result"]) if part.startswith("workflow/")]
     assert f"urn:sha256:{sha256_file(tmp_path / 'reference.fasta')}" in set(references(entities["#run"]["object"]))
     assert str(tmp_path) not in json.dumps(graph)
+
+
+def test_another_reader_finds_the_properties_that_the_profiles_require(
+    run: Callable, study: Path, repository: Path
+) -> None:
+    """Process Run Crate 0.5, Workflow Run Crate 0.5 and Workflow RO-Crate 1.0, read by the reference library."""
+    run("bundle", "crate", study, "--date", "2026-01-31")
+    crate = ROCrate(study)
+    root = crate.root_dataset
+    assert {profile.id for profile in root["conformsTo"]} >= {
+        "https://w3id.org/ro/wfrun/process/0.5", "https://w3id.org/ro/wfrun/workflow/0.5",
+        "https://w3id.org/workflowhub/workflow-ro-crate/1.0",
+    }  # fmt: skip
+    for name in ("name", "description", "license", "datePublished"):
+        assert root[name], name
+    workflow = crate.mainEntity
+    assert set(workflow.type) == {"File", "SoftwareSourceCode", "ComputationalWorkflow"}
+    assert workflow["programmingLanguage"]["name"] == "Snakemake"
+    assert workflow in root["hasPart"]
+    assert (study / workflow.id).read_bytes() == (repository / workflow.id).read_bytes()
+    actions = [entity for entity in crate.get_entities() if entity.type == "CreateAction"]
+    mentioned = root["mentions"]
+    assert actions == (mentioned if isinstance(mentioned, list) else [mentioned])
+    (action,) = actions
+    assert action["instrument"] == workflow
+    assert action["object"]
+    assert {"bundle/manifest.json", "report.html"} <= {result.id for result in action["result"]}
+    tool = crate.dereference("#abyssal")
+    assert tool["name"]
+    assert tool["softwareVersion"]
+
+
+def test_a_study_of_other_code_is_described_from_its_own_checkout(run: Callable, study: Path) -> None:
+    record = json.loads((study / "provenance.json").read_text())
+    write_json(study / "provenance.json", {**record, "code_version": "0.0.1+0123456789abcdef"})
+    result = run("bundle", "crate", study)
+    assert result.code == 2
+    assert "made by Abyssal 0.0.1+0123456789abcdef" in result.err
 
 
 def test_a_folder_without_provenance_is_the_users_mistake(run: Callable, tmp_path: Path) -> None:
