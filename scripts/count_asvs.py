@@ -6,24 +6,26 @@ from abyssal.entry import start
 
 start(snakemake)
 
-from abyssal.reads.study import LibraryFiles, Pool, StudyOutputs, count_study
+from abyssal.reads.demultiplex import COUNTS
+from abyssal.reads.settings import count_settings
+from abyssal.reads.study import StudyOutputs, count_study, stage_files
 from abyssal.samples.libraries import read_libraries
 
-preprocess = Path(snakemake.output.ledger).parent
-pools = []
-files = {}
-for name, libraries in snakemake.params.pools.items():
-    folder = preprocess / "pools" / name
-    pools.append(Pool(tuple(libraries), folder / "asvs.fasta", folder / "chimeras.fasta", folder / "assignments.tsv"))
-    for library in libraries:
-        own = preprocess / "libraries" / library
-        counts = tuple(own / f"{step}.json" for step in ("trim", "merge", "filter"))
-        files[library] = LibraryFiles(own / "unique.fasta", counts)
+files, pools = stage_files(
+    Path(snakemake.output.ledger).parent, snakemake.params.pools, poor=snakemake.params.maps_poor_reads
+)
 count_study(
     read_libraries(Path(snakemake.input.libraries)),
     files,
     pools,
     StudyOutputs(**{name: Path(path) for name, path in snakemake.output.items()}),
-    controls=snakemake.params.settings["method"],
-    tag_jump_rate=snakemake.params.settings["tag_jump_rate"],
+    count_settings(
+        snakemake.params.controls,
+        snakemake.params.screen,
+        snakemake.params.coding,
+        snakemake.params.curate,
+        contaminants=[Path(path) for path in snakemake.input.contaminants],
+        reference=Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
+    ),
+    undetermined=[Path(folder) / COUNTS for folder in snakemake.input.tagged],
 )

@@ -14,5 +14,6 @@ remove_chimeras(
     Path(snakemake.output.asvs),
     Path(snakemake.output.chimeras),
     abundance_skew=settings["abundance_skew"] if settings else None,
+    reference=Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
     log=Path(snakemake.log[0]),
 )

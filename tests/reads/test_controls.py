@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abyssal.reads.controls import apply_controls, remove_tag_jumps, write_removals
-from abyssal.reads.ledger import control_counts, tag_jump_counts
+from abyssal.reads.controls import apply_controls, remove_tag_jumps
+from abyssal.reads.ledger import removal_counts
+from abyssal.reads.removals import write_controls
 from abyssal.reads.table import CountTable
 
 TABLE = CountTable.from_columns(
@@ -75,15 +76,15 @@ def test_without_blanks_nothing_is_removed() -> None:
 
 def test_tag_jumps_are_within_a_run() -> None:
     table = CountTable.from_columns({"a": {"x": 10_000}, "b": {"x": 9}, "c": {"x": 9}, "d": {"x": 11, "y": 1}})
-    settled = remove_tag_jumps(table, ["1", "1", "2", "1"], rate=0.001)
+    settled, _ = remove_tag_jumps(table, ["1", "1", "2", "1"], rate=0.001)
     assert [column(settled, name) for name in "abcd"] == [{"x": 10_000}, {}, {"x": 9}, {"x": 11, "y": 1}]
-    unchanged = remove_tag_jumps(table, ["1"] * 4, rate=0.0)
+    unchanged, _ = remove_tag_jumps(table, ["1"] * 4, rate=0.0)
     assert unchanged.totals() == table.totals()
 
 
 def test_removals_are_written_in_a_fixed_order(tmp_path: Path) -> None:
     _, removals = apply_controls(TABLE, BLANKS, method="maximum")
-    write_removals(tmp_path / "c.tsv", removals[::-1], {name: f"sample-{name}" for name in TABLE.columns})
+    write_controls(tmp_path / "c.tsv", removals[::-1], {name: f"sample-{name}" for name in TABLE.columns})
     lines = (tmp_path / "c.tsv").read_text().splitlines()
     assert lines[0].split("\t")[:5] == ["asv", "library", "sample", "reads_before", "reads_removed"]
     assert lines[1].split("\t") == [
@@ -104,8 +105,9 @@ COUNTS = st.dictionaries(st.sampled_from("vwxyz"), st.integers(1, 50), max_size=
 def test_every_read_removed_is_named(counts: list[dict[str, int]], blanks: int, method: str, rate: float) -> None:
     """The ledger's rule holds for any table: StepCounts raises when a loss is not explained."""
     table = CountTable.from_columns({f"lib{number}": reads for number, reads in enumerate(counts)})
-    settled = remove_tag_jumps(table, ["1"] * len(counts), rate=rate)
+    settled, jumped = remove_tag_jumps(table, ["1"] * len(counts), rate=rate)
     cleaned, removals = apply_controls(settled, table.columns[: min(blanks, len(counts) - 1)], method=method)  # type: ignore[arg-type]
-    jumps, removed = tag_jump_counts(table, settled), control_counts(settled, cleaned, removals)
+    jumps = removal_counts("tag_jumps", table, settled, jumped)
+    removed = removal_counts("controls", settled, cleaned, removals)
     assert all(removed[name].follows(jumps[name]).reads_out == left for name, left in cleaned.totals().items())
     assert (cleaned.counts <= table.counts).all()

@@ -9,7 +9,7 @@ import pytest
 from support.amplicons import random_sequence, write_fastq
 
 from abyssal.errors import SequenceFormatError
-from abyssal.reads.filtering import FilterSettings, filter_reads, read_sized
+from abyssal.reads.filtering import FilterFiles, FilterSettings, filter_reads, read_sized
 from abyssal.sequences.alphabet import sequence_id
 
 SETTINGS = FilterSettings(max_expected_errors=1.0, max_ambiguous=0, min_length=80, max_length=120)
@@ -30,7 +30,7 @@ SETTINGS = FilterSettings(max_expected_errors=1.0, max_ambiguous=0, min_length=8
 )
 def test_each_loss_has_its_reason(tmp_path: Path, sequence: str, quality: str, losses: dict[str, int]) -> None:
     source = write_fastq(tmp_path / "m.fastq", [("r", sequence, quality * len(sequence))])
-    filtered, dereplicated = filter_reads("lib", source, tmp_path / "u.fasta", SETTINGS)
+    filtered, dereplicated = filter_reads("lib", FilterFiles(source, tmp_path / "u.fasta"), SETTINGS)
     assert filtered.losses == losses
     assert dereplicated.reads_out == 1 - sum(losses.values())
 
@@ -45,13 +45,15 @@ def test_unique_sequences_are_named_by_md5_sized_and_in_a_fixed_order(tmp_path: 
     )
     for order in (reads, reads[::-1]):
         source = write_fastq(tmp_path / "m.fastq", [(f"r{n}", read, "I" * 100) for n, read in enumerate(order)])
-        _, counts = filter_reads("lib", source, tmp_path / "u.fasta", SETTINGS)
+        _, counts = filter_reads("lib", FilterFiles(source, tmp_path / "u.fasta"), SETTINGS)
         assert list(read_sized(tmp_path / "u.fasta")) == expected
         assert (counts.reads_in, counts.reads_out, counts.notes) == (60, 60, {"unique": 30})
 
 
 def test_no_reads_in_no_reads_out(tmp_path: Path) -> None:
-    filtered, dereplicated = filter_reads("lib", write_fastq(tmp_path / "m.fastq", []), tmp_path / "u.fasta", SETTINGS)
+    filtered, dereplicated = filter_reads(
+        "lib", FilterFiles(write_fastq(tmp_path / "m.fastq", []), tmp_path / "u.fasta"), SETTINGS
+    )
     assert (filtered.reads_in, dereplicated.reads_out) == (0, 0)
     assert list(read_sized(tmp_path / "u.fasta")) == []
 

@@ -80,7 +80,7 @@ def test_a_sequence_that_was_not_in_the_pool_is_refused() -> None:
 
 
 def test_counts_and_ledger_survive_a_round_trip(tmp_path: Path) -> None:
-    steps = chain_of(30, [{"poor": number, "short": 1} for number, _ in enumerate(STEPS[:-4])] + [{}] * 4)
+    steps = chain_of(90, [{"poor": number, "short": 1} for number, _ in enumerate(STEPS[:-4])] + [{}] * 4)
     write_counts(tmp_path / "c.json", steps)
     assert read_counts(tmp_path / "c.json") == steps
     rows = ledger_rows({"lib": steps}, {"lib": "sample"})

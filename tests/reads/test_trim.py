@@ -11,8 +11,9 @@ import pytest
 from support.amplicons import FORWARD, REVERSE, Sequencer, one_of, random_sequence, substituted, write_fastq
 
 from abyssal.reads.counts import StepCounts
+from abyssal.reads.cutadapt import TrimSettings
 from abyssal.reads.merge import merge_pairs
-from abyssal.reads.trim import TrimSettings, trim_primers
+from abyssal.reads.trim import trim_primers
 from abyssal.sequences.alphabet import reverse_complement
 
 SETTINGS = TrimSettings(FORWARD, REVERSE)

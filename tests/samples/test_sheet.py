@@ -116,7 +116,9 @@ def test_every_problem_is_reported_at_once(folder: Path) -> None:
 def test_one_file_in_two_rows_of_a_marker(folder: Path) -> None:
     text = "sample | marker | r1\nS1 | 18S | reads/a1.fastq.gz\nS2 | {} | ./reads/../reads/a1.fastq.gz\n"
     (line,) = problems(text.format("18S"), "18S", "COI")
-    assert line == "row 3, column r1: a1.fastq.gz is already used in row 2 for the same marker"
+    assert line == "row 3, column r1: a1.fastq.gz is already used in row 2 for the same marker; " + (
+        "libraries that share a file need tags (forward_tag, reverse_tag), ready-made ASVs a table"
+    )
     assert len(read(text.format("COI"), "18S", "COI")) == 2
 
 

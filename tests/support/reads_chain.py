@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from abyssal.config.preprocess import PreprocessConfig
+from abyssal.reads.adapters import adapter_pairs
+from abyssal.reads.contaminants import contaminant_file
 from abyssal.reads.counts import write_counts
-from abyssal.reads.denoise import denoise, pool_uniques, remove_chimeras
-from abyssal.reads.filtering import FilterSettings, filter_reads
+from abyssal.reads.cutadapt import TrimSettings
+from abyssal.reads.denoise import pool_uniques, remove_chimeras
+from abyssal.reads.filtering import FilterFiles, FilterSettings, filter_reads
 from abyssal.reads.ledger import LedgerRow, read_ledger
 from abyssal.reads.map_back import map_back, write_assignments
 from abyssal.reads.merge import merge_pairs
+from abyssal.reads.settings import count_settings
 from abyssal.reads.study import LibraryFiles, Pool, StudyOutputs, count_study, pool_names
 from abyssal.reads.table import CountTable, read_table
-from abyssal.reads.trim import TrimSettings, trim_primers
+from abyssal.reads.trim import trim_primers
+from abyssal.reads.unmerged import Unmerged
+from abyssal.reads.variants import VariantSettings, make_variants, read_members
+from abyssal.references.markers import Coding
 from abyssal.samples.model import Library
 from support.amplicons import FORWARD, REVERSE
 
-OUTPUTS = ("asvs", "table", "libraries_table", "chimeras", "controls", "ledger", "summary")
+OUTPUTS = ("asvs", "table", "libraries_table", "chimeras", "controls", "removed", "ledger", "summary")
 
 
 def library(name: str, *files: Path, sample: str | None = None, run: str = "1", control: str = "") -> Library:
@@ -38,6 +45,8 @@ class Chain:
     window: tuple[int, int] = (50, 600)
     threads: int = 1
     prepared: dict[str, LibraryFiles] = field(default_factory=dict)
+    coding: Coding | None = None
+    reference: Path | None = None
 
     def run(self, libraries: Sequence[Library]) -> Results:
         """Take all libraries through all steps."""
@@ -48,8 +57,13 @@ class Chain:
             for name, members in pool_names(libraries, self.config.denoise.pooling).items()
         ]
         outputs = StudyOutputs(**{name: self.folder / f"{name}.out" for name in OUTPUTS})
-        settings = self.config.controls
-        count_study(libraries, files, pools, outputs, controls=settings.method, tag_jump_rate=settings.tag_jump_rate)
+        config = self.config
+        settings = count_settings(
+            config.controls.model_dump(), config.screen.model_dump(), asdict(self.coding) if self.coding else {},
+            config.curate.model_dump() if config.curate else None,
+            contaminants=[contaminant_file(name) for name in config.screen.contaminants], reference=self.reference,
+        )  # fmt: skip
+        count_study(libraries, files, pools, outputs, settings)
         return Results(outputs)
 
     def prepare(self, row: Library) -> LibraryFiles:
@@ -58,36 +72,57 @@ class Chain:
         folder.mkdir(parents=True, exist_ok=True)
         trim = self.config.trim
         trimmed = [folder / f"trimmed.R{number}.fastq" for number, _ in enumerate(row.files, start=1)]
+        own = [given or usual for given, usual in zip(row.primers, self.primers, strict=True)]
         settings = TrimSettings(
-            *self.primers, trim.error_rate, trim.orientation == "mixed", trim.random_bases, trim.min_read_length
-        )
+            *own, trim.error_rate, trim.orientation == "mixed", trim.random_bases, trim.min_read_length,
+            trim.anchored, trim.primers == "optional", adapter_pairs(trim.adapters), trim.two_colour_quality,
+        )  # fmt: skip
         first = trim_primers(row.library, list(row.files), trimmed, settings)
+        merge = self.config.merge
+        unmerged = folder / "unmerged.fastq"
+        unmerged.touch()
         merged = merge_pairs(
             row.library, trimmed, folder / "merged.fastq",
-            min_overlap=self.config.merge.min_overlap, max_differences=self.config.merge.max_differences,
+            min_overlap=merge.min_overlap, max_differences=merge.max_differences,
+            unmerged=None if merge.unmerged == "drop" else Unmerged(unmerged, merge.unmerged == "concatenate"),
         )  # fmt: skip
-        limits = FilterSettings(self.config.filter.max_expected_errors, self.config.filter.max_ambiguous, *self.window)
-        last = filter_reads(row.library, folder / "merged.fastq", folder / "unique.fasta", limits)
+        given = self.config.filter
+        limits = FilterSettings(
+            given.max_expected_errors, given.max_ambiguous, *self.window, given.max_expected_error_rate,
+            given.max_expected_errors_mapped, self.config.denoise.method == "consensus",
+        )  # fmt: skip
+        files = FilterFiles(
+            folder / "merged.fastq", folder / "unique.fasta", unmerged,
+            folder / "poor.fasta" if limits.max_errors_mapped else None,
+            folder / "passed.fastq.gz" if self.config.denoise.method == "dada2" else None,
+        )  # fmt: skip
+        last = filter_reads(row.library, files, limits)
         counts = folder / "trim.json", folder / "merge.json", folder / "filter.json"
         for path, steps in zip(counts, (first, [merged.follows(first[-1])], last), strict=True):
             write_counts(path, steps)
         last[0].follows(merged)
-        return LibraryFiles(folder / "unique.fasta", counts)
+        return LibraryFiles(folder / "unique.fasta", counts, files.poor)
 
     def denoise(self, name: str, members: Sequence[str], files: dict[str, LibraryFiles]) -> Pool:
         """The steps of one pool."""
         folder = self.folder / "pools" / name
         folder.mkdir(parents=True, exist_ok=True)
-        uniques, variants, asvs, chimeras, assignments = (
-            folder / f"{kind}" for kind in ("uniques", "variants", "asvs", "chimeras", "assignments")
+        uniques, variants, asvs, chimeras, assignments, named = (
+            folder / f"{kind}" for kind in ("uniques", "variants", "asvs", "chimeras", "assignments", "members")
         )
         pool_uniques([files[member].uniques for member in members], uniques)
-        settings = self.config.denoise
-        denoise(uniques, variants, min_size=settings.min_size, alpha=settings.alpha, threads=self.threads)
+        settings = VariantSettings(**self.config.denoise.model_dump(exclude={"pooling"}))
+        passed = [files[member].uniques.with_name("passed.fastq.gz") for member in members]
+        make_variants(uniques, variants, named, settings, passed=passed, threads=self.threads)
         skew = self.config.chimeras.abundance_skew if self.config.chimeras else None
-        remove_chimeras(variants, asvs, chimeras, abundance_skew=skew)
-        identity = self.config.map_back_identity
-        write_assignments(assignments, map_back(uniques, asvs, chimeras, identity=identity, threads=self.threads))
+        against = self.reference if self.config.chimeras and self.config.chimeras.reference else None
+        remove_chimeras(variants, asvs, chimeras, abundance_skew=skew, reference=against)
+        poor = [files[member].poor for member in members]
+        found = map_back(
+            uniques, asvs, chimeras, identity=self.config.map_back_identity, members=read_members(named),
+            poor=[path for path in poor if path], threads=self.threads,
+        )  # fmt: skip
+        write_assignments(assignments, found)
         return Pool(tuple(members), asvs, chimeras, assignments)
 
 

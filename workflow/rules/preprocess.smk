@@ -3,6 +3,7 @@ include: "preprocess_functions.smk"
 
 wildcard_constraints:
     pool=NAME_PATTERN,
+    tagged=NAME_PATTERN,
 
 
 rule check_libraries:
@@ -28,9 +29,34 @@ rule check_libraries:
         "../../scripts/check_libraries.py"
 
 
+rule demultiplex:
+    input:
+        reads=tagged_files,
+    output:
+        folder=temp(directory("results/{study}/{marker}/preprocess/tagged/{tagged}")),
+    log:
+        "logs/{study}/{marker}/demultiplex/{tagged}.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/demultiplex/{tagged}.jsonl"
+    conda:
+        "../../envs/preprocess.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(500),
+        runtime="4h",
+    params:
+        tags=tags_of_pool,
+        orientation=config_model.preprocess.trim.orientation,
+        settings=config_model.preprocess.demultiplex.model_dump(),
+        code=code_digest("reads.demultiplex"),
+    script:
+        "../../scripts/demultiplex.py"
+
+
 rule trim_primers:
     input:
         reads=library_files,
+        contaminants=CONTAMINANTS,
     output:
         r1=temp(
             "results/{study}/{marker}/preprocess/libraries/{library}/trimmed.R1.fastq"
@@ -52,9 +78,10 @@ rule trim_primers:
         mem_mb=megabytes(500),
         runtime="60m",
     params:
-        marker=marker_settings,
+        primers=library_primers,
+        other_markers=other_markers,
         settings=config_model.preprocess.trim.model_dump(),
-        code=code_digest("reads.trim"),
+        code=code_digest("reads.trim", "reads.demultiplex"),
     script:
         "../../scripts/trim_primers.py"
 
@@ -67,6 +94,9 @@ rule merge_pairs:
     output:
         reads=temp(
             "results/{study}/{marker}/preprocess/libraries/{library}/merged.fastq"
+        ),
+        unmerged=temp(
+            "results/{study}/{marker}/preprocess/libraries/{library}/unmerged.fastq"
         ),
         counts="results/{study}/{marker}/preprocess/libraries/{library}/merge.json",
     log:
@@ -92,9 +122,14 @@ rule merge_pairs:
 rule filter_reads:
     input:
         reads="results/{study}/{marker}/preprocess/libraries/{library}/merged.fastq",
+        unmerged="results/{study}/{marker}/preprocess/libraries/{library}/unmerged.fastq",
         counts="results/{study}/{marker}/preprocess/libraries/{library}/merge.json",
     output:
         uniques="results/{study}/{marker}/preprocess/libraries/{library}/unique.fasta",
+        poor="results/{study}/{marker}/preprocess/libraries/{library}/poor.fasta",
+        passed=temp(
+            "results/{study}/{marker}/preprocess/libraries/{library}/passed.fastq.gz"
+        ),
         counts="results/{study}/{marker}/preprocess/libraries/{library}/filter.json",
     log:
         "logs/{study}/{marker}/filter_reads/{library}.log",
@@ -109,7 +144,8 @@ rule filter_reads:
         mem_mb=megabytes(500, 2),
         runtime="60m",
     params:
-        marker=marker_settings,
+        window=length_window,
+        method=config_model.preprocess.denoise.method,
         settings=config_model.preprocess.filter.model_dump(),
         code=code_digest("reads.filtering"),
     script:
@@ -118,10 +154,12 @@ rule filter_reads:
 
 rule denoise:
     input:
-        libraries=uniques_of_pool,
+        libraries=of_pool("unique.fasta"),
+        passed=of_pool("passed.fastq.gz", needed=WANTS_QUALITIES),
     output:
         uniques="results/{study}/{marker}/preprocess/pools/{pool}/uniques.fasta",
         variants="results/{study}/{marker}/preprocess/pools/{pool}/variants.fasta",
+        members="results/{study}/{marker}/preprocess/pools/{pool}/members.tsv",
     log:
         "logs/{study}/{marker}/denoise/{pool}.log",
     benchmark:
@@ -133,14 +171,20 @@ rule denoise:
         mem_mb=megabytes(1000, 6),
         runtime="4h",
     params:
-        settings=config_model.preprocess.denoise.model_dump(),
-        code=code_digest("reads.denoise"),
+        settings=config_model.preprocess.denoise.model_dump(exclude={"pooling"}),
+        code=code_digest("reads.variants"),
     script:
         "../../scripts/denoise.py"
 
 
 rule remove_chimeras:
     input:
+        unpack(
+            reference_when(
+                config_model.preprocess.chimeras is not None
+                and config_model.preprocess.chimeras.reference
+            )
+        ),
         variants="results/{study}/{marker}/preprocess/pools/{pool}/variants.fasta",
     output:
         asvs="results/{study}/{marker}/preprocess/pools/{pool}/asvs.fasta",
@@ -169,6 +213,8 @@ rule remove_chimeras:
 rule map_back:
     input:
         uniques="results/{study}/{marker}/preprocess/pools/{pool}/uniques.fasta",
+        members="results/{study}/{marker}/preprocess/pools/{pool}/members.tsv",
+        poor=of_pool("poor.fasta", needed=MAPS_POOR_READS),
         asvs="results/{study}/{marker}/preprocess/pools/{pool}/asvs.fasta",
         chimeras="results/{study}/{marker}/preprocess/pools/{pool}/chimeras.fasta",
     output:
@@ -185,23 +231,31 @@ rule map_back:
         runtime="4h",
     params:
         identity=config_model.preprocess.map_back_identity,
-        code=code_digest("reads.map_back"),
+        code=code_digest("reads.map_back", "reads.variants"),
     script:
         "../../scripts/map_back.py"
 
 
 rule count_asvs:
     input:
+        unpack(
+            reference_when(
+                config_model.preprocess.screen.reference_identity is not None
+            )
+        ),
         libraries="results/{study}/{marker}/load/libraries.tsv",
         library_results=library_results,
         pool_results=pool_results,
         ready_asvs=ready_asvs,
+        tagged=tagged_results,
+        contaminants=CONTAMINANTS,
     output:
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
         table="results/{study}/{marker}/preprocess/asv_table.tsv",
         libraries_table="results/{study}/{marker}/preprocess/library_table.tsv",
         chimeras="results/{study}/{marker}/preprocess/chimeras.fasta",
         controls="results/{study}/{marker}/preprocess/controls.tsv",
+        removed="results/{study}/{marker}/preprocess/removed.tsv",
         ledger="results/{study}/{marker}/preprocess/ledger.tsv",
         summary="results/{study}/{marker}/preprocess/summary.tsv",
     log:
@@ -216,7 +270,15 @@ rule count_asvs:
         runtime="60m",
     params:
         pools=pools_for_counting,
-        settings=config_model.preprocess.controls.model_dump(),
-        code=code_digest("reads.study", "samples.libraries"),
+        controls=config_model.preprocess.controls.model_dump(),
+        screen=config_model.preprocess.screen.model_dump(exclude={"contaminants"}),
+        coding=coding_settings,
+        curate=(
+            config_model.preprocess.curate.model_dump()
+            if config_model.preprocess.curate
+            else None
+        ),
+        maps_poor_reads=MAPS_POOR_READS,
+        code=code_digest("reads.study", "reads.demultiplex", "samples.libraries"),
     script:
         "../../scripts/count_asvs.py"

@@ -17,8 +17,17 @@ from abyssal.files import read_json, write_json
 FORMAT = "abyssal-step-counts"
 FORMAT_VERSION = 1
 
-STEPS = ("raw", "trim", "merge", "filter", "dereplicate", "map_back", "tag_jumps", "controls")
+STEPS = (
+    "raw", "demultiplex", "trim", "merge", "filter", "dereplicate", "map_back", "screen", "tag_jumps", "controls",
+    "replicates", "curate",
+)  # fmt: skip
 """The steps of a library in their order; a pair of reads counts as one read throughout."""
+
+READ_STEPS = ("trim", "merge", "filter", "dereplicate")
+"""Steps that a library of ready-made ASVs does not have."""
+
+OPTIONAL_STEPS = ("demultiplex", "replicates", "curate")
+"""Steps that are in the ledger only where the configuration or the sheet asks for them."""
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from abyssal.tools import run_tool
 
 _ANY_LENGTH = ("--minseqlength", "1", "--fasta_width", "0")
 _NO_MASKING = ("--qmask", "none")
+_SIZES = ("--sizein", "--sizeout", "--fasta_width", "0")
 
 
 def pool_uniques(sources: Sequence[Path], target: Path, *, log: Path | None = None) -> int:
@@ -82,7 +83,13 @@ def denoise(
 
 
 def remove_chimeras(
-    variants: Path, kept: Path, chimeras: Path, *, abundance_skew: float | None, log: Path | None = None
+    variants: Path,
+    kept: Path,
+    chimeras: Path,
+    *,
+    abundance_skew: float | None,
+    reference: Path | None = None,
+    log: Path | None = None,
 ) -> tuple[int, int]:
     """Split variants into those that stay and those that look like two more abundant ones joined.
 
@@ -91,6 +98,7 @@ def remove_chimeras(
         kept: FASTA of variants that stay.
         chimeras: FASTA of chimeras.
         abundance_skew: how many times more abundant both parents must be; None keeps everything.
+        reference: FASTA in which parents are looked for as well.
         log: file that receives vsearch's messages.
 
     Returns:
@@ -100,17 +108,42 @@ def remove_chimeras(
         if abundance_skew is None:
             shutil.copyfile(variants, kept_temporary)
             return len(list(read_sized(variants))), 0
-        done = run_tool(
-            [
-                *("vsearch", "--uchime3_denovo", variants, "--nonchimeras", kept_temporary),
-                *("--chimeras", chimeras_temporary, "--sizein", "--sizeout", "--abskew", str(abundance_skew)),
-                *("--fasta_width", "0", *_NO_MASKING),
-            ],
-            log=log,
+        _split_chimeras(
+            variants, kept_temporary, chimeras_temporary, ("--uchime3_denovo", "--abskew", str(abundance_skew)), log=log
         )
-        numbers = [len(list(read_sized(path))) for path in (variants, kept_temporary, chimeras_temporary)]
+        if reference is not None:
+            _against_reference(kept_temporary, chimeras_temporary, reference, log=log)
+        numbers = [len(list(read_sized(path))) for path in (kept_temporary, chimeras_temporary)]
+    return numbers[0], numbers[1]
+
+
+def _split_chimeras(variants: Path, kept: Path, chimeras: Path, method: tuple[str, ...], *, log: Path | None) -> None:
+    files: list[str | Path] = [variants, "--nonchimeras", kept, "--chimeras", chimeras]
+    done = run_tool(["vsearch", method[0], *files, *method[1:], *_SIZES, *_NO_MASKING], log=log)
+    numbers = [len(list(read_sized(path))) for path in (variants, kept, chimeras)]
     found = re.search(r"Found (\d+)(?: \([^)]*\))? chimeras, (\d+)", done.stderr)
     if not found or [int(found[1]) + int(found[2]), int(found[2]), int(found[1])] != numbers:
         message = f"{variants}: the variants do not add up: {numbers} in, kept, chimeras; vsearch says:\n{done.stderr}"
         raise ToolError(message)
-    return numbers[1], numbers[2]
+
+
+def _against_reference(kept: Path, chimeras: Path, reference: Path, *, log: Path | None) -> None:
+    """Move variants with two parents in the reference to the chimeras; one equal to a reference stays."""
+    with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+        clean, found = Path(folder) / "clean.fasta", Path(folder) / "found.fasta"
+        # Borderline cases count as kept: uchime_ref puts them into neither file.
+        options = ("--db", str(reference), "--borderline", str(Path(folder) / "borderline.fasta"))
+        run_tool(
+            [
+                *("vsearch", "--uchime_ref", kept, "--nonchimeras", clean, "--chimeras", found, *options),
+                *(*_SIZES, *_NO_MASKING, "--dbmask", "none"),
+            ],
+            log=log,
+        )
+        names = {name for name, _, _ in read_sized(found)}
+        records = list(read_sized(kept))
+        for target, chosen in ((kept, False), (chimeras, True)):
+            with target.open("a" if chosen else "w", encoding="ascii") as out:
+                for name, sequence, size in records:
+                    if (name in names) == chosen:
+                        out.write(f">{name};size={size}\n{sequence}\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dnaio
@@ -47,6 +47,21 @@ def count_fastq(r1: Path, r2: Path | None = None) -> int:
         )
         raise SequenceFormatError(message)
     return records
+
+
+def usual_names(sources: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the sources under names from which cutadapt can tell FASTQ and gzip, linking those that have another."""
+    usual = (".fastq", ".fq", ".fastq.gz", ".fq.gz")
+    known = []
+    for number, source in enumerate(sources, start=1):
+        gzipped = _is_gzipped(source)
+        if source.name.endswith(usual) and source.name.endswith(".gz") == gzipped:
+            known.append(source)
+        else:
+            link = folder / f"{number}.fastq{'.gz' if gzipped else ''}"
+            link.symlink_to(source.resolve())
+            known.append(link)
+    return known
 
 
 def _records(r1: Path, r2: Path | None) -> Iterator[tuple[dnaio.SequenceRecord, ...]]:
@@ -147,3 +162,9 @@ def _foreign_letter(source: Path, number: int, record: dnaio.SequenceRecord) -> 
         f"{record.sequence[position]!r} at position {position + 1}; expected the letters of IUPAC DNA"
     )
     return SequenceFormatError(message)
+
+
+def count_lines(source: Path) -> int:
+    """Return the number of line ends in a file."""
+    with source.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))

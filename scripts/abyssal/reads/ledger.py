@@ -3,7 +3,8 @@
 ``ledger.tsv`` is long: one row for each library, step and reason of loss, and one row with an empty reason for a step
 that lost nothing. ``reads_in`` and ``reads_out`` belong to the step and repeat on its rows; ``reads_lost`` is the
 row's own. A pair of reads counts as one read. The steps of a library are those of ``counts.STEPS``; a library of
-ready-made ASVs has no steps between raw and map_back.
+ready-made ASVs has no steps between raw and map_back, and the reads that demultiplexing gives to no library are one
+more "library" that ends there.
 
 Two rules hold, or the run stops with the library and the step: what goes into a step is what came out of the one
 before, and what goes into a step is what comes out of it plus its named losses.
@@ -14,19 +15,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from abyssal.errors import DataError, LedgerError
 from abyssal.files import open_atomic
-from abyssal.reads.controls import Removal
-from abyssal.reads.counts import STEPS, StepCounts
+from abyssal.reads.counts import OPTIONAL_STEPS, READ_STEPS, STEPS, StepCounts
+from abyssal.reads.filtering import TOO_MANY_ERRORS
 from abyssal.reads.map_back import ASV, CHIMERA, UNMATCHED, Assignment
+from abyssal.reads.removals import Removal
 from abyssal.reads.table import CountTable
 
 COLUMNS = ("library", "sample", "step", "reads_in", "reads_out", "loss_reason", "reads_lost")
 
 _LOSS_OF_KIND = {CHIMERA: "chimera", UNMATCHED: "no_asv_near"}
+_LOSS_OF_POOR = {CHIMERA: "chimera", UNMATCHED: TOO_MANY_ERRORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,10 @@ class LedgerRow:
 
 
 def count_library(
-    library: str, sizes: Iterable[tuple[str, int]], assignments: Mapping[str, Assignment]
+    library: str,
+    sizes: Iterable[tuple[str, int]],
+    assignments: Mapping[str, Assignment],
+    poor: Iterable[tuple[str, int]] = (),
 ) -> tuple[dict[str, int], StepCounts]:
     """Count a library's reads towards ASVs and return the counts of step map_back beside them.
 
@@ -51,6 +57,7 @@ def count_library(
         library: name used in errors.
         sizes: (unique sequence, reads) of the library.
         assignments: where each unique sequence of the pool went.
+        poor: sequences and reads that had too many expected errors to make a variant; those near none are lost as such.
 
     Raises:
         LedgerError: the library has a sequence that the pool does not have.
@@ -58,7 +65,9 @@ def count_library(
     reads_of: dict[str, int] = {}
     losses: dict[str, int] = {}
     reads_in = ties = 0
-    for unique, reads in sizes:
+    pooled = ((unique, reads, _LOSS_OF_KIND) for unique, reads in sizes)
+    set_aside = ((unique, reads, _LOSS_OF_POOR) for unique, reads in poor)
+    for unique, reads, loss_of_kind in chain(pooled, set_aside):
         reads_in += reads
         found = assignments.get(unique)
         if found is None:
@@ -71,22 +80,15 @@ def count_library(
             reads_of[found.target] = reads_of.get(found.target, 0) + reads
             ties += reads if found.equally_near > 1 else 0
         else:
-            reason = _LOSS_OF_KIND[found.kind]
+            reason = loss_of_kind[found.kind]
             losses[reason] = losses.get(reason, 0) + reads
     return reads_of, StepCounts(library, "map_back", reads_in, sum(reads_of.values()), losses, {"ties": ties})
 
 
-def tag_jump_counts(before: CountTable, after: CountTable) -> dict[str, StepCounts]:
-    """Return the counts of step tag_jumps by library."""
-    left = after.totals()
-    return {
-        library: StepCounts(library, "tag_jumps", reads, left[library], {"tag_jump": reads - left[library]})
-        for library, reads in before.totals().items()
-    }
-
-
-def control_counts(before: CountTable, after: CountTable, removals: Sequence[Removal]) -> dict[str, StepCounts]:
-    """Return the counts of step controls by library; the losses are the removals that ``controls.tsv`` names.
+def removal_counts(
+    step: str, before: CountTable, after: CountTable, removals: Sequence[Removal]
+) -> dict[str, StepCounts]:
+    """Return the counts of a step on the table by library; the losses are the removals that it names.
 
     Raises:
         LedgerError: the removals do not explain what the table lost.
@@ -97,7 +99,7 @@ def control_counts(before: CountTable, after: CountTable, removals: Sequence[Rem
         reasons[removal.reason] = reasons.get(removal.reason, 0) + removal.reads_removed
     left = after.totals()
     return {
-        library: StepCounts(library, "controls", reads, left[library], losses[library])
+        library: StepCounts(library, step, reads, left[library], losses[library])
         for library, reads in before.totals().items()
     }
 
@@ -109,10 +111,13 @@ def check_chain(steps: Sequence[StepCounts]) -> None:
         LedgerError: a step is missing, out of order, or received another number of reads than the step before left.
     """
     names = [step.step for step in steps]
-    allowed = (list(STEPS), ["raw", *STEPS[STEPS.index("map_back") :]])
-    if names not in allowed:
+    needed = [step for step in STEPS if step not in OPTIONAL_STEPS]
+    without_reads = [step for step in needed if step not in READ_STEPS]
+    # What demultiplexing gives to no library ends there.
+    whole = names == ["raw", "demultiplex"] or [name for name in names if name in needed] in (needed, without_reads)
+    if not whole or names != sorted(set(names), key=STEPS.index):
         library = steps[0].library if steps else "?"
-        message = f"library {library}: the ledger has the steps {', '.join(names)}; expected {', '.join(STEPS)}"
+        message = f"library {library}: the ledger has the steps {', '.join(names)}; expected {', '.join(needed)}"
         raise LedgerError(message)
     for previous, step in pairwise(steps):
         step.follows(previous)
@@ -126,9 +131,9 @@ def ledger_rows(steps: Mapping[str, Sequence[StepCounts]], sample_of: Mapping[st
         sample_of: the sample of each library.
     """
     rows = []
-    for library, chain in steps.items():
-        check_chain(chain)
-        for step in chain:
+    for library, done in steps.items():
+        check_chain(done)
+        for step in done:
             for reason, lost in step.losses.items() or [("", 0)]:
                 rows.append(
                     LedgerRow(library, sample_of[library], step.step, step.reads_in, step.reads_out, reason, lost)
@@ -142,10 +147,9 @@ def check_table(rows: Iterable[LedgerRow], table: CountTable) -> None:
     Raises:
         LedgerError: names the sample and both numbers. Samples without a column must have no reads left.
     """
+    last = {(row.library, row.sample): row.reads_out for row in rows}
     left: dict[str, int] = dict.fromkeys(table.columns, 0)
-    for (_, sample), reads in {
-        (row.library, row.sample): row.reads_out for row in rows if row.step == STEPS[-1]
-    }.items():
+    for (_, sample), reads in last.items():
         left[sample] = left.get(sample, 0) + reads
     totals = table.totals()
     for sample, reads in left.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class Assignment:
         unique: name of the unique sequence (MD5).
         kind: ``asv``, ``chimera`` or ``unmatched``.
         target: name of the variant, empty when unmatched.
-        identity: equal columns of the alignment over all columns (share), 0 when unmatched.
+        identity: equal columns of the alignment over all columns (share), 0 when unmatched or placed by a clusterer.
         equally_near: how many variants are as near as the target, itself included.
     """
 
@@ -51,28 +51,46 @@ class _Variant:
 
 
 def map_back(
-    uniques: Path, asvs: Path, chimeras: Path, *, identity: float, threads: int = 1, log: Path | None = None
+    uniques: Path,
+    asvs: Path,
+    chimeras: Path,
+    *,
+    identity: float,
+    members: Mapping[str, str] | None = None,
+    poor: Sequence[Path] = (),
+    threads: int = 1,
+    log: Path | None = None,
 ) -> list[Assignment]:
-    """Assign every unique sequence of a pool; the order is that of ``uniques``.
+    """Assign every unique sequence of a pool; the order is that of ``uniques``, then of ``poor``.
 
     Args:
         uniques: FASTA with sizes.
         asvs: FASTA with sizes of the variants kept.
         chimeras: FASTA with sizes of the decoys.
         identity: least similarity (share of alignment columns, end gaps included).
+        members: variants of unique sequences that the clusterer named; they are not looked for.
+        poor: FASTA with sizes of sequences that made no variants but are to be counted, one file a library.
         threads: vsearch threads.
         log: file that receives vsearch's messages.
     """
     variants = {name: _Variant(CHIMERA, size) for name, _, size in read_sized(chimeras)}
     variants |= {name: _Variant(ASV, size) for name, _, size in read_sized(asvs)}
+    placed = {name: variant for name, variant in (members or {}).items() if variant in variants}
+    unplaced = {
+        name: sequence
+        for source in (uniques, *poor)
+        for name, sequence, _ in read_sized(source)
+        if name not in variants and name not in placed
+    }
     with tempfile.TemporaryDirectory(dir=asvs.parent) as folder:
         database, queries, hits = (Path(folder) / name for name in ("variants.fasta", "queries.fasta", "hits.tsv"))
         sequences = [(name, sequence) for source in (asvs, chimeras) for name, sequence, _ in read_sized(source)]
         write_fasta(database, sequences)
-        write_fasta(queries, ((name, seq) for name, seq, _ in read_sized(uniques) if name not in variants))
+        write_fasta(queries, unplaced.items())
         _search(queries, database, hits, identity=identity, threads=threads, log=log)
         nearest = _read_hits(hits)
-    return [_assign(name, nearest.get(name, []), variants) for name, _, _ in read_sized(uniques)]
+    names = dict.fromkeys(name for source in (uniques, *poor) for name, _, _ in read_sized(source))
+    return [_assign(name, nearest.get(name, []), variants, placed.get(name)) for name in names]
 
 
 def _search(queries: Path, database: Path, hits: Path, *, identity: float, threads: int, log: Path | None) -> None:
@@ -97,9 +115,13 @@ def _read_hits(source: Path) -> dict[str, list[tuple[str, float]]]:
     return found
 
 
-def _assign(unique: str, hits: list[tuple[str, float]], variants: dict[str, _Variant]) -> Assignment:
+def _assign(
+    unique: str, hits: list[tuple[str, float]], variants: dict[str, _Variant], placed: str | None
+) -> Assignment:
     if unique in variants:
         return Assignment(unique, variants[unique].kind, unique, 1.0, 1)
+    if placed is not None:
+        return Assignment(unique, variants[placed].kind, placed, 0.0, 1)
     if not hits:
         return Assignment(unique, UNMATCHED)
     target, identity = min(hits, key=lambda hit: (variants[hit[0]].kind != ASV, -variants[hit[0]].size, hit[0]))

@@ -1,5 +1,8 @@
 """Merge the two reads of a pair into one with vsearch; single reads pass unchanged.
 
+Pairs that do not merge are lost, or kept apart: joined by a spacer of N, or their forward read alone. They have no
+length to judge by, since the amplicon is longer than what was read of it.
+
 Staggered pairs are allowed: where reads are longer than the amplicon each hangs over the start of its mate, and without
 this setting every pair of such a library would be lost.
 """
@@ -8,11 +11,14 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 from abyssal.errors import ToolError
 from abyssal.files import atomic_path
 from abyssal.reads.counts import StepCounts
+from abyssal.reads.integrity import count_lines
+from abyssal.reads.unmerged import SPACER, Unmerged
 from abyssal.tools import run_tool
 
 _HIGHEST_QUALITY = "93"
@@ -35,6 +41,7 @@ def merge_pairs(
     *,
     min_overlap: int,
     max_differences: int,
+    unmerged: Unmerged | None = None,
     threads: int = 1,
     log: Path | None = None,
 ) -> StepCounts:
@@ -46,30 +53,49 @@ def merge_pairs(
         target: FASTQ of merged reads.
         min_overlap: shortest overlap (bp).
         max_differences: most differing bases in the overlap.
+        unmerged: what becomes of pairs that do not merge; None drops them.
         threads: vsearch threads; they do not change the result's order.
         log: file that receives vsearch's messages.
     """
+    if unmerged is not None:
+        unmerged.target.write_bytes(b"")
     if len(sources) == 1:
         reads = count_lines(sources[0]) // 4
         with atomic_path(target) as temporary:
             shutil.copyfile(sources[0], temporary)
         return StepCounts(library, "merge", reads, reads)
-    with atomic_path(target) as temporary:
+    with atomic_path(target) as temporary, tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        apart = [Path(folder) / f"{number}.fastq" for number in (1, 2)] if unmerged else []
         done = run_tool(
             [
                 *("vsearch", "--fastq_mergepairs", sources[0], "--reverse", sources[1], "--fastqout", temporary),
                 *("--fastq_minovlen", str(min_overlap), "--fastq_maxdiffs", str(max_differences)),
                 *("--fastq_allowmergestagger", "--fastq_qmax", _HIGHEST_QUALITY, "--threads", str(threads)),
+                *(("--fastqout_notmerged_fwd", apart[0], "--fastqout_notmerged_rev", apart[1]) if apart else ()),
             ],
             log=log,
         )
-    return parse_merge_report(library, done.stderr)
+        counts = parse_merge_report(library, done.stderr)
+        if unmerged is not None:
+            counts = _keep_unmerged(counts, apart, unmerged, log=log)
+    return counts
 
 
-def count_lines(source: Path) -> int:
-    """Return the number of line ends in a file."""
-    with source.open("rb") as stream:
-        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))
+def _keep_unmerged(counts: StepCounts, apart: list[Path], unmerged: Unmerged, *, log: Path | None) -> StepCounts:
+    """Write pairs that did not merge as one read each; the counts then have no losses."""
+    lost = sum(counts.losses.values())
+    with atomic_path(unmerged.target) as temporary:
+        if unmerged.spaced and lost:
+            padding = ("--join_padgap", "N" * SPACER, "--join_padgapq", "I" * SPACER, "--fastq_qmax", _HIGHEST_QUALITY)
+            run_tool(
+                ["vsearch", "--fastq_join", apart[0], "--reverse", apart[1], "--fastqout", temporary, *padding], log=log
+            )
+        elif lost:
+            shutil.copyfile(apart[0], temporary)
+        kept = count_lines(temporary) // 4
+    note = {"concatenated" if unmerged.spaced else "forward_read_only": kept}
+    losses = {} if kept == lost else {**counts.losses}
+    return StepCounts(counts.library, counts.step, counts.reads_in, counts.reads_out + kept, losses, note)
 
 
 def parse_merge_report(library: str, report: str) -> StepCounts:

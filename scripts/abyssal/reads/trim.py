@@ -1,88 +1,54 @@
-"""Orient reads and cut primers off with cutadapt; a read without its primer is not of this marker and is dropped.
+"""Orient reads and cut adapters and primers off with cutadapt; a read without its primer is not of this marker.
 
-Each 5' primer may stand behind a few other bases (random bases, remains of an index), so it is not anchored, but
-nearly all of it must be there. Where a read runs through a short amplicon, the other primer's reverse complement ends
-it: it and the sequencer's adapter behind it are cut off, otherwise the pair would not merge or, on single reads,
-would end in adapter. Remains too short to be recognised are cut by the merger, which drops what hangs over the mate's
-start.
+Each 5' primer may stand behind a few other bases (random bases, remains of an index), so it is not anchored unless
+asked for, but nearly all of it must be there. Where a read runs through a short amplicon, the other primer's reverse
+complement ends it: it and the sequencer's adapter behind it are cut off, otherwise the pair would not merge or, on
+single reads, would end in adapter. Remains too short to be recognised are cut by the merger, which drops what hangs
+over the mate's start.
+
+Where several markers share the same files, all their primers compete and a read goes to the best match alone.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from abyssal.errors import LedgerError
 from abyssal.files import read_json
+from abyssal.reads.contaminants import count_contaminants
 from abyssal.reads.counts import StepCounts
-from abyssal.reads.integrity import count_fastq
-from abyssal.sequences.alphabet import normalise, reverse_complement
+from abyssal.reads.cutadapt import TrimSettings, cutadapt, search_options
+from abyssal.reads.integrity import count_fastq, usual_names
+from abyssal.reads.marker_split import split_markers
 from abyssal.tools import run_tool
 
-logger = logging.getLogger(__name__)
-
-_FRONT_SHARE = 0.8
-_BACK_OVERLAP = 10
 _LOSSES = {
     "discard_untrimmed": "no_primer",
     "too_short": "too_short_after_trimming",
 }
 
 
-@dataclass(frozen=True)
-class TrimSettings:
-    """What is cut off, and how tolerant the search is.
-
-    Args:
-        forward_primer: 5' to 3', IUPAC letters, inosine allowed.
-        reverse_primer: 5' to 3', IUPAC letters, inosine allowed.
-        error_rate: errors allowed per primer base (share).
-        mixed_orientation: either primer may start R1; such pairs are turned round.
-        random_bases: bases cut off the start of every read before the primer is looked for.
-        min_read_length: shortest read kept (bp); at least 1.
-    """
-
-    forward_primer: str
-    reverse_primer: str
-    error_rate: float = 0.15
-    mixed_orientation: bool = False
-    random_bases: int = 0
-    min_read_length: int = 50
-
-
-def linked_adapter(front: str, back: str) -> str:
-    """Return cutadapt's notation of a required 5' primer and the optional reverse complement of the other one."""
-    front, back = normalise(front.upper()), reverse_complement(normalise(back.upper()))
-    overlap = max(1, round(len(front) * _FRONT_SHARE))
-    return f"{front};min_overlap={overlap};required...{back};min_overlap={min(_BACK_OVERLAP, len(back))};optional"
-
-
-def trim_command(sources: list[Path], targets: list[Path], report: Path, settings: TrimSettings) -> list[str]:
-    """Return the cutadapt command line for one file or a pair."""
-    forward = linked_adapter(settings.forward_primer, settings.reverse_primer)
-    reverse = linked_adapter(settings.reverse_primer, settings.forward_primer)
+def trim_command(
+    sources: Sequence[Path], targets: Sequence[Path], report: Path, settings: TrimSettings, *, untrimmed: Path | None
+) -> list[str]:
+    """Return the cutadapt command line for one file or a pair; ``untrimmed`` takes R1 of what has no primer."""
     paired = len(sources) == 2
-    command = [_cutadapt(), "--json", str(report), "--cores", "1", "--error-rate", str(settings.error_rate)]
-    command += ["--discard-untrimmed", "--minimum-length", str(max(1, settings.min_read_length)), "-g", forward]
-    if settings.random_bases:
-        command += ["-u", str(settings.random_bases)]
-    if settings.mixed_orientation:
-        command += ["--revcomp"]
+    command = [cutadapt(), "--json", str(report), *search_options(settings, paired=paired)]
+    command += ["--minimum-length", str(max(1, settings.min_read_length))]
+    command += ["-g", settings.primers(settings.forward_primer, settings.reverse_primer)]
     if paired:
-        command += ["-G", reverse, "--pair-filter", "any", "-p", str(targets[1])]
-        if settings.random_bases:
-            command += ["-U", str(settings.random_bases)]
+        command += ["-G", settings.primers(settings.reverse_primer, settings.forward_primer), "--pair-filter", "any"]
+        command += ["-p", str(targets[1])]
+    if untrimmed is not None:
+        command += ["--untrimmed-output", str(untrimmed)]
+        command += ["--untrimmed-paired-output", "/dev/null"] if paired else []
+    elif not settings.optional:
+        command += ["--discard-untrimmed"]
     return [*command, "-o", str(targets[0]), *map(str, sources)]
-
-
-def _cutadapt() -> str:
-    """Return the cutadapt installed beside the running Python, which need not be on PATH, or the one on PATH."""
-    beside = Path(sys.executable).with_name("cutadapt")
-    return str(beside) if beside.is_file() else "cutadapt"
 
 
 def trim_primers(
@@ -103,40 +69,70 @@ def trim_primers(
     """
     reads = count_fastq(*sources)
     raw = StepCounts(library, "raw", reads, reads)
-    with tempfile.TemporaryDirectory(dir=targets[0].parent) as folder:
-        report = Path(folder) / "cutadapt.json"
-        run_tool(trim_command(_known_suffixes(sources, Path(folder)), targets, report, settings), log=log)
-        counts = _step_counts(library, read_json(report))
-    return [raw, counts.follows(raw)]
-
-
-def _known_suffixes(sources: list[Path], folder: Path) -> list[Path]:
-    """Return the sources under names from which cutadapt can tell FASTQ and gzip, linking those that have another."""
-    usual = (".fastq", ".fq", ".fastq.gz", ".fq.gz")
-    known = []
-    for number, source in enumerate(sources, start=1):
-        with source.open("rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-        if source.name.endswith(usual) and source.name.endswith(".gz") == gzipped:
-            known.append(source)
+    with tempfile.TemporaryDirectory(dir=targets[0].parent) as name:
+        folder = Path(name)
+        known = usual_names(sources, folder)
+        lost: Counter[str] = Counter()
+        if settings.adapters or settings.two_colour_quality:
+            known, lost["adapter_only"] = _cut_adapters(library, known, folder, settings, log=log)
+        if settings.other_markers:
+            losses, notes = split_markers(known, targets, folder, settings, log=log)
         else:
-            link = folder / f"{number}.fastq{'.gz' if gzipped else ''}"
-            link.symlink_to(source.resolve())
-            known.append(link)
-    return known
+            losses, notes = _cut_primers(library, known, targets, folder, settings, log=log)
+    lost.update(losses)
+    reads_out = notes.pop("written")
+    return [raw, StepCounts(library, "trim", reads_out + sum(lost.values()), reads_out, lost, notes).follows(raw)]
 
 
-def _step_counts(library: str, report: dict[str, Any]) -> StepCounts:
-    counts = report["read_counts"]
-    losses = {name: counts["filtered"][key] or 0 for key, name in _LOSSES.items()}
+def _cut_primers(
+    library: str, sources: list[Path], targets: list[Path], folder: Path, settings: TrimSettings, *, log: Path | None
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return losses and notes of the ordinary case, one marker a file."""
+    report = folder / "cutadapt.json"
+    untrimmed = folder / "untrimmed.fastq" if settings.contaminants and not settings.optional else None
+    run_tool(trim_command(sources, targets, report, settings, untrimmed=untrimmed), log=log)
+    counts = read_json(report)["read_counts"]
+    losses = _losses(library, counts)
+    if untrimmed is not None:
+        found = count_contaminants(untrimmed, settings.contaminants)
+        losses["no_primer"] -= found
+        losses["contaminant"] = found
+    return losses, _notes(counts)
+
+
+def _cut_adapters(
+    library: str, sources: list[Path], folder: Path, settings: TrimSettings, *, log: Path | None
+) -> tuple[list[Path], int]:
+    """Cut adapters and dark ends; return the files and the number of reads that were nothing else."""
+    report = folder / "adapters.json"
+    cut = [folder / f"cut.R{number}.fastq" for number, _ in enumerate(sources, start=1)]
+    command = [cutadapt(), "--json", str(report), "--cores", "1", "--minimum-length", "1", "-o", str(cut[0])]
+    for first, second in settings.adapters:
+        command += ["-a", first, *(("-A", second) if len(sources) == 2 else ())]
+    if settings.two_colour_quality:
+        command += ["--nextseq-trim", str(settings.two_colour_quality)]
+    command += ["-p", str(cut[1])] if len(sources) == 2 else []
+    run_tool([*command, *map(str, sources)], log=log)
+    counts = read_json(report)["read_counts"]
+    losses = _losses(library, counts)
+    return cut, losses["too_short_after_trimming"]
+
+
+def _losses(library: str, counts: dict[str, Any]) -> dict[str, int]:
     unknown = {key: lost for key, lost in counts["filtered"].items() if lost and key not in _LOSSES}
-    if unknown:
-        message = f"library {library}, step trim: cutadapt reports losses that nobody asked for: {unknown}"
+    losses = {name: counts["filtered"][key] or 0 for key, name in _LOSSES.items()}
+    if unknown or counts["input"] != counts["output"] + sum(losses.values()):
+        message = f"library {library}, step trim: cutadapt's numbers do not add up: {counts}"
         raise LedgerError(message)
+    return losses
+
+
+def _notes(counts: dict[str, Any]) -> dict[str, int]:
     notes = {
+        "written": counts["output"],
         "turned_round": counts["reverse_complemented"] or 0,
         "forward_primer_found": counts["read1_with_adapter"] or 0,
     }
     if counts["read2_with_adapter"] is not None:
         notes["reverse_primer_found"] = counts["read2_with_adapter"]
-    return StepCounts(library, "trim", counts["input"], counts["output"], losses, notes)
+    return notes

@@ -1,13 +1,15 @@
 """``libraries.tsv``: the checked rows of one marker with the SHA-256 of every file.
 
-Columns: library, sample, run, marker, kind, control, r1, r2, asvs, their digests, latitude, longitude, depth_m, then
-every further column of the sheet as it was. It is what later stages read about samples; none of them reads the sheet.
+Columns: library, sample, run, marker, kind, control, r1, r2, asvs, table, their digests, own primers and tags,
+latitude, longitude, depth_m, then every further column of the sheet as it was. It is what later stages read about
+samples; none of them reads the sheet.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -16,17 +18,23 @@ from abyssal.files import open_atomic, sha256_file
 from abyssal.samples.model import Kind, Library
 
 _COLUMNS = (
-    "library", "sample", "run", "marker", "kind", "control", "r1", "r2", "asvs",
-    "r1_sha256", "r2_sha256", "asvs_sha256", "latitude", "longitude", "depth_m",
+    "library", "sample", "run", "marker", "kind", "control", "r1", "r2", "asvs", "table",
+    "r1_sha256", "r2_sha256", "asvs_sha256", "table_sha256",
+    "forward_primer", "reverse_primer", "forward_tag", "reverse_tag", "latitude", "longitude", "depth_m",
 )  # fmt: skip
 
 
-def _file_cells(library: Library) -> list[str]:
+_FILES = ("r1", "r2", "asvs", "table")
+
+
+def _file_cells(library: Library, digest: Callable[[Path], str]) -> list[str]:
     paths: dict[str, Path] = dict(
         zip(("asvs",) if library.kind == "asvs" else ("r1", "r2"), library.files, strict=False)
     )
-    cells = [paths[column].as_posix() if column in paths else "" for column in ("r1", "r2", "asvs")]
-    return cells + [sha256_file(paths[column]) if column in paths else "" for column in ("r1", "r2", "asvs")]
+    if library.table is not None:
+        paths["table"] = library.table
+    cells = [paths[column].as_posix() if column in paths else "" for column in _FILES]
+    return cells + [digest(paths[column]) if column in paths else "" for column in _FILES]
 
 
 def _number(value: float | None) -> str:
@@ -40,6 +48,8 @@ def write_libraries(target: Path, libraries: Sequence[Library]) -> None:
         target: TSV.
         libraries: rows of one marker, in the order of the sheet.
     """
+    # Libraries told apart by tags share their files.
+    digest = cache(sha256_file)
     further = tuple(dict.fromkeys(column for library in libraries for column in library.metadata))
     with open_atomic(target) as out:
         out.write("\t".join([*_COLUMNS, *further]) + "\n")
@@ -47,7 +57,8 @@ def write_libraries(target: Path, libraries: Sequence[Library]) -> None:
             names = [row.library, row.sample, row.run, row.marker, row.kind, row.control]
             position = [_number(row.latitude), _number(row.longitude), _number(row.depth_m)]
             texts = [" ".join(row.metadata.get(column, "").split()) for column in further]
-            out.write("\t".join([*names, *_file_cells(row), *position, *texts]) + "\n")
+            own = [*row.primers, *row.tags]
+            out.write("\t".join([*names, *_file_cells(row, digest), *own, *position, *texts]) + "\n")
 
 
 def read_libraries(source: Path) -> tuple[Library, ...]:
@@ -82,4 +93,7 @@ def _library(row: dict[str, str], further: Sequence[str], number: int) -> Librar
         longitude=longitude,
         depth_m=depth,
         metadata={name: row[name] for name in further if row[name]},
+        primers=(row["forward_primer"], row["reverse_primer"]),
+        tags=(row["forward_tag"], row["reverse_tag"]),
+        table=Path(row["table"]) if row["table"] else None,
     )

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from abyssal.config.models import Name
+from abyssal.config.section import Name
 
 Control = Literal["", "field_blank", "extraction_blank", "pcr_blank", "positive"]
 Kind = Literal["paired", "single", "asvs"]
@@ -29,6 +29,9 @@ def is_missing(cell: str) -> bool:
     return word in _MISSING or word.startswith("missing:")
 
 
+Tag = Annotated[str, StringConstraints(pattern="^[ACGTacgt]{4,40}$")]
+
+
 class SheetRow(BaseModel):
     """What the cells of one row must be; columns that are not named here stay text in ``metadata``."""
 
@@ -41,8 +44,23 @@ class SheetRow(BaseModel):
     r1: str | None = Field(None, description="FASTQ of the forward reads, or the only file; plain or gzipped.")
     r2: str | None = Field(None, description="FASTQ of the reverse reads; empty for single reads.")
     asvs: str | None = Field(
-        None, description="FASTA of ready-made ASVs instead of reads; `;size=N` gives their reads."
+        None,
+        description="Ready-made ASVs instead of reads: FASTA, QIIME 2's rep-seqs.qza, or a table with a column "
+        "`sequence`; `;size=N` in a header gives its reads.",
     )
+    table: str | None = Field(
+        None,
+        description="Counts of ready-made ASVs: TSV, BIOM or QIIME 2's table.qza with a column named like the library "
+        "or the sample.",
+    )
+    forward_primer: str | None = Field(
+        None, description="Forward primer of this library, by name or in IUPAC letters; empty takes the marker's."
+    )
+    reverse_primer: str | None = Field(None, description="Reverse primer of this library, likewise.")
+    forward_tag: Tag | None = Field(
+        None, description="Tag before the forward primer, of a library that shares its files with others."
+    )
+    reverse_tag: Tag | None = Field(None, description="Tag before the reverse primer, where both ends are tagged.")
     control: Control = Field(
         "", description="Empty for a sample, or field_blank, extraction_blank, pcr_blank, positive."
     )
@@ -74,6 +92,9 @@ class Library:
         longitude: decimal degrees east, or None.
         depth_m: metres below the surface, or None.
         metadata: all further columns as text, ``replicate`` included.
+        primers: forward and reverse primer where the row has its own, upper-case IUPAC; empty takes the marker's.
+        tags: forward and reverse tag of a library that shares its files; empty where the end has none.
+        table: counts of ready-made ASVs, or None.
     """
 
     library: str
@@ -88,6 +109,9 @@ class Library:
     longitude: float | None = None
     depth_m: float | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    primers: tuple[str, str] = ("", "")
+    tags: tuple[str, str] = ("", "")
+    table: Path | None = None
 
     @property
     def is_negative_control(self) -> bool:

@@ -14,14 +14,16 @@ import csv
 import difflib
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from abyssal.errors import SampleSheetError
+from abyssal.references.markers import primer_names
 from abyssal.samples.model import COLUMNS, CONTROLS, Kind, Library, SheetRow, is_missing
+from abyssal.sequences.alphabet import first_invalid_letter, normalise
 
 _ALIASES = {
     "fastq_1": "r1", "fastq1": "r1", "fq1": "r1", "forward": "r1", "reads": "r1", "fastq": "r1", "read1": "r1",
@@ -33,6 +35,9 @@ _ALIASES = {
 _NEAR = 0.8
 _SEPARATORS = ("\t", ",", ";")
 _FILE_COLUMNS = ("r1", "r2", "asvs")
+_PRIMER_COLUMNS = ("forward_primer", "reverse_primer")
+_SHORTEST_PRIMER = 8
+_SHARE = "; libraries that share a file need tags (forward_tag, reverse_tag), ready-made ASVs a table"
 _NAMES = ("library", "sample", "marker")
 # Hints, not faults: a sheet may well carry MIxS's own `depth` beside `depth_m`.
 _ONLY_WHEN_NEEDED = frozenset({"name", "depth", "lat", "lon", "reads", "forward", "reverse", "sample_type"})
@@ -75,8 +80,11 @@ def read_sample_sheet(sheet: Path, markers: Sequence[str] = ()) -> tuple[Library
         checked = _checked_cells(number, row, problems)
         _check_marker(number, row, markers, problems)
         kind, files = _files(number, row, sheet, problems)
+        primers = _primers(number, row, problems)
+        table = _table(number, row, sheet, problems)
         if checked is not None:
-            libraries.append(_library(checked, row, number, kind, files))
+            library = _library(checked, row, number, kind, files)
+            libraries.append(replace(library, primers=primers, tags=_tags(checked), table=table))
     _check_together(filled, sheet, problems)
     if not rows:
         problems.add(2, "", "no library; expected at least one row below the column names")
@@ -196,12 +204,13 @@ def _describe(fault: ErrorDetails) -> str:
         "string_pattern_mismatch": "expected a name of letters, digits, dot, dash and underscore, "
         "starting with a letter or digit",
         "string_too_long": "expected at most 64 characters",
+        "string_pattern_mismatch_tag": "expected 4 to 40 letters of A, C, G, T",
         "literal_error": f"expected empty, {', '.join(CONTROLS[:-1])} or {CONTROLS[-1]}"
         + (f"; did you mean {near[0]}?" if near else ""),
         "float_parsing": "expected a number with a decimal point and without a unit",
         "greater_than_equal": f"expected at least {limits.get('ge')}",
         "less_than_equal": f"expected at most {limits.get('le')}",
-    }.get(fault["type"], fault["msg"])
+    }.get(fault["type"] + ("_tag" if str(fault["loc"][0]).endswith("_tag") else ""), fault["msg"])
     return "empty; expected a name" if fault["type"] == "missing" or value == "" else f"{value!r}: {expected}"
 
 
@@ -228,6 +237,43 @@ def _files(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -
             problems.add(number, column, _not_found(path, sheet))
     kind: Kind = "asvs" if "asvs" in given else "paired" if "r2" in given else "single"
     return kind, tuple(found[column] or Path(given[column]) for column in given)
+
+
+def _primers(number: int, row: dict[str, str], problems: _Problems) -> tuple[str, str]:
+    """Return the row's own primers as IUPAC, from names where they are names; empty where it has none."""
+    forward, reverse = (
+        "" if is_missing(row.get(column, "")) else _primer(number, column, row[column], problems)
+        for column in _PRIMER_COLUMNS
+    )
+    return forward, reverse
+
+
+def _primer(number: int, column: str, cell: str, problems: _Problems) -> str:
+    names = primer_names()
+    known = names.get(cell.casefold())
+    letters = normalise(cell.upper())
+    if known is None and (len(letters) < _SHORTEST_PRIMER or first_invalid_letter(letters)):
+        near = difflib.get_close_matches(cell.casefold(), names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        problems.add(number, column, f"{cell!r}: neither a primer's name nor its IUPAC letters (8 or more){hint}")
+    return known or letters
+
+
+def _table(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -> Path | None:
+    """Return the table of counts of ready-made ASVs as it was found."""
+    cell = row.get("table", "")
+    if is_missing(cell):
+        return None
+    if is_missing(row.get("asvs", "")):
+        problems.add(number, "table", "given without asvs; expected the sequences of the ASVs beside their counts")
+    found = _found(cell, sheet)
+    if found is None:
+        problems.add(number, "table", _not_found(cell, sheet))
+    return found
+
+
+def _tags(row: SheetRow) -> tuple[str, str]:
+    return (row.forward_tag or "").upper(), (row.reverse_tag or "").upper()
 
 
 def _library(row: SheetRow, cells: dict[str, str], number: int, kind: Kind, files: tuple[Path, ...]) -> Library:
@@ -266,6 +312,7 @@ def _check_together(rows: list[tuple[int, dict[str, str]]], sheet: Path, problem
     names: dict[tuple[str, str], int] = {}
     files: dict[tuple[Path, str], int] = {}
     controls: dict[str, tuple[int, str]] = {}
+    tags: dict[tuple[Path, str], dict[tuple[str, str], int]] = {}
     for number, row in rows:
         library, marker, sample = row["library"], row.get("marker", ""), row.get("sample", "")
         first = names.setdefault((library, marker), number)
@@ -275,10 +322,38 @@ def _check_together(rows: list[tuple[int, dict[str, str]]], sheet: Path, problem
         for column in _FILE_COLUMNS:
             file = _found(row.get(column, ""), sheet) if row.get(column) else None
             first = files.setdefault((file.resolve(), marker), number) if file else number
-            if file and first != number:
-                problems.add(number, column, f"{file.name} is already used in row {first} for the same marker")
+            may_share = row.get("table") if column == "asvs" else row.get("forward_tag")
+            if file and first != number and not may_share:
+                problems.add(number, column, f"{file.name} is already used in row {first} for the same marker{_SHARE}")
+        _check_tags(number, row, sheet, tags, problems)
         control = "" if is_missing(row.get("control", "")) else row["control"]
         first, other = controls.setdefault(sample, (number, control))
         if sample and other != control:
             text = f"sample {sample!r} is {control or 'no control'} here but {other or 'no control'} in row {first}"
             problems.add(number, "control", f"{text}; expected one kind a sample")
+
+
+def _check_tags(
+    number: int,
+    row: dict[str, str],
+    sheet: Path,
+    seen: dict[tuple[Path, str], dict[tuple[str, str], int]],
+    problems: _Problems,
+) -> None:
+    """Note tags that two libraries of a file share, an end that is tagged in some rows only, and a lone reverse tag."""
+    forward, reverse = (
+        "" if is_missing(row.get(column, "")) else row[column].upper() for column in ("forward_tag", "reverse_tag")
+    )
+    if reverse and not forward:
+        problems.add(
+            number, "forward_tag", "empty although reverse_tag is given; expected the tag of the forward primer"
+        )
+    file = _found(row.get("r1", ""), sheet) if row.get("r1") else None
+    if not forward or file is None:
+        return
+    others = seen.setdefault((file.resolve(), row.get("marker", "")), {})
+    first = others.setdefault((forward, reverse), number)
+    if first != number:
+        problems.add(number, "forward_tag", f"the tags {forward} {reverse}".rstrip() + f" are those of row {first}")
+    if any(bool(reverse) != bool(other) for _, other in others):
+        problems.add(number, "reverse_tag", f"given for some libraries of {file.name} only; expected all or none")
