@@ -10,10 +10,11 @@ import pytest
 
 from abyssal.bundle.golden import self_test
 from abyssal.bundle.manifest import FORMAT_VERSION, Manifest
-from abyssal.bundle.provenance import study_provenance
+from abyssal.bundle.provenance import study_config, study_provenance
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import Labels
-from abyssal.bundle.schemas import FOLDER, SCHEMAS, LabelsFile, Provenance, schema_text
+from abyssal.bundle.schemas import FOLDER, SCHEMAS, ConfigFile, LabelsFile, Provenance, schema_text
+from abyssal.config.load import load_config
 
 KEPT = Path(__file__).parent / "kept"
 
@@ -30,6 +31,8 @@ def test_every_field_of_the_manifest_is_described() -> None:
 
 def test_what_is_written_fits_its_schema(tmp_path: Path) -> None:
     LabelsFile.model_validate(json.loads(Labels("1", None, ("0",)).to_bytes()))
+    settings = load_config({"study": "s", "samples": "s.tsv", "markers": {"18S-V4-Zingone": {}}})
+    ConfigFile.model_validate(study_config(settings, "18S-V4-Zingone"))
     (tmp_path / "x").write_text("x")
     found = study_provenance(config={}, inputs={}, outputs={"x": tmp_path / "x"}, libraries=None, rules=[])
     Provenance.model_validate(found)

@@ -13,6 +13,7 @@ import pytest
 from support.study import MARKER, Study, small_study
 
 from abyssal.bundle.read import open_bundle
+from abyssal.bundle.schemas import SCHEMAS
 from abyssal.sequences.records import read_records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1200)]
@@ -52,6 +53,12 @@ def test_every_asv_is_counted_and_classified(finished_study: Study) -> None:
 
 def test_bundle_opens_and_belongs_to_the_marker(finished_study: Study) -> None:
     assert open_bundle(finished_study.results / "bundle").marker == MARKER
+
+
+def test_every_json_file_of_a_bundle_fits_its_schema(finished_study: Study) -> None:
+    for name in ("manifest", "config", "metrics", "preprocessing", "calibration"):
+        SCHEMAS[name].model_validate_json((finished_study.results / "bundle" / f"{name}.json").read_bytes())
+    SCHEMAS["provenance"].model_validate_json((finished_study.results / "provenance.json").read_bytes())
 
 
 def test_second_call_does_nothing(finished_study: Study) -> None:

@@ -60,6 +60,35 @@ class Calibration(_Open):
     summary: dict[str, Any] = Field(description="Counts and thresholds at other bounds, for people.")
 
 
+class MarkerSection(_Open):
+    """The marker of a bundle as it was configured."""
+
+    name: str
+
+
+class ConfigFile(_Open):
+    """``config.json``: the scientific configuration, defaults filled in; see config/README.md for every key."""
+
+    study: str
+    seed: int = Field(description="Seed of everything random.")
+    samples: str = Field(description="File name of the sample sheet.")
+    marker: MarkerSection
+    preprocess: dict[str, Any]
+    encoder: dict[str, Any]
+    cluster: dict[str, Any]
+    train: dict[str, Any]
+    evaluate: dict[str, Any]
+
+
+class Metrics(_Open):
+    """``metrics.json``: what the evaluation measured."""
+
+    format: Literal["abyssal-metrics"]
+    format_version: Literal[1]
+    ranks: list[str] = Field(description="Ranks that could be graded; empty without a reference.")
+    methods: dict[str, Any] = Field(description="By method, then by rank: operating point, curve and calibration.")
+
+
 class Rule(_Open):
     """One rule of the workflow."""
 
@@ -93,6 +122,8 @@ class LabelsFile(_Open):
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "manifest": Manifest,
+    "config": ConfigFile,
+    "metrics": Metrics,
     "preprocessing": Preprocessing,
     "calibration": Calibration,
     "provenance": Provenance,
