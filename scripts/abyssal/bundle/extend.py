@@ -25,7 +25,6 @@ from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.extend import Extension, check_ranks, extend_model, extend_reference
-from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import ENCODER_FOLDER, EXEMPLAR_FILE, PUTATIVE_FILE, Model, read_preprocessing, save_model
 
 logger = logging.getLogger(__name__)
@@ -115,6 +114,9 @@ def _read_additions(
 
 
 def _refitted(bundle: Bundle, classifier: Classifier, model: Model) -> Model:
+    # Imported here: scikit-learn alone takes seconds to import, and adding without fitting does not need it.
+    from abyssal.taxonomy.fit import fit_model
+
     config: Mapping[str, Any] = read_json(bundle.directory / CONFIG)
     if "train" not in config or "seed" not in config:
         message = f"{bundle.directory}: {CONFIG} does not say how the model was trained; add the taxa without refitting"
