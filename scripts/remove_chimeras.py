@@ -6,14 +6,15 @@ from abyssal.entry import start
 
 start(snakemake)
 
-from abyssal.reads.denoise import remove_chimeras
+from abyssal.reads.denoise import ChimeraSettings, remove_chimeras
 
 settings = snakemake.params.settings
 remove_chimeras(
     Path(snakemake.input.variants),
     Path(snakemake.output.asvs),
     Path(snakemake.output.chimeras),
-    abundance_skew=settings["abundance_skew"] if settings else None,
+    settings=ChimeraSettings(**settings) if settings else None,
+    libraries=[Path(path) for path in snakemake.input.libraries],
     reference=Path(snakemake.input.reference) if snakemake.input.get("reference") else None,
     log=Path(snakemake.log[0]),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.amplicons import random_sequence, substituted
 
-from abyssal.reads.denoise import denoise, pool_uniques, remove_chimeras
+from abyssal.reads.denoise import ChimeraSettings, denoise, pool_uniques, remove_chimeras
 from abyssal.reads.filtering import read_sized
 from abyssal.sequences.alphabet import sequence_id
 
@@ -27,7 +27,12 @@ def variants(folder: Path, *libraries: Sized, threads: int = 1, skew: float | No
     pooled = pool_uniques(sources, folder / "uniques")
     assert pooled == sum(sum(reads.values()) for reads in libraries)
     denoise(folder / "uniques", folder / "variants", min_size=2, alpha=2.0, threads=threads)
-    remove_chimeras(folder / "variants", folder / "asvs", folder / "chimeras", abundance_skew=skew)
+    remove_chimeras(
+        folder / "variants",
+        folder / "asvs",
+        folder / "chimeras",
+        settings=None if skew is None else ChimeraSettings("uchime3", skew),
+    )
     kept, chimeras = (
         {sequence: size for _, sequence, size in read_sized(folder / name)} for name in ("asvs", "chimeras")
     )

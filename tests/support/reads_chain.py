@@ -11,7 +11,7 @@ from abyssal.reads.adapters import adapter_pairs
 from abyssal.reads.contaminants import contaminant_file
 from abyssal.reads.counts import write_counts
 from abyssal.reads.cutadapt import TrimSettings
-from abyssal.reads.denoise import pool_uniques, remove_chimeras
+from abyssal.reads.denoise import ChimeraSettings, pool_uniques, remove_chimeras
 from abyssal.reads.filtering import FilterFiles, FilterSettings, filter_reads
 from abyssal.reads.ledger import LedgerRow, read_ledger
 from abyssal.reads.map_back import map_back, write_assignments
@@ -47,6 +47,7 @@ class Chain:
     prepared: dict[str, LibraryFiles] = field(default_factory=dict)
     coding: Coding | None = None
     reference: Path | None = None
+    others: dict[str, Sequence[tuple[str, str, str]]] = field(default_factory=dict)
 
     def run(self, libraries: Sequence[Library]) -> Results:
         """Take all libraries through all steps."""
@@ -76,6 +77,8 @@ class Chain:
         settings = TrimSettings(
             *own, trim.error_rate, trim.orientation == "mixed", trim.random_bases, trim.min_read_length,
             trim.anchored, trim.primers == "optional", adapter_pairs(trim.adapters), trim.two_colour_quality,
+            tuple(self.others.get(row.library, ())),
+            tuple(contaminant_file(name) for name in self.config.screen.contaminants),
         )  # fmt: skip
         first = trim_primers(row.library, list(row.files), trimmed, settings)
         merge = self.config.merge
@@ -114,9 +117,13 @@ class Chain:
         settings = VariantSettings(**self.config.denoise.model_dump(exclude={"pooling"}))
         passed = [files[member].uniques.with_name("passed.fastq.gz") for member in members]
         make_variants(uniques, variants, named, settings, passed=passed, threads=self.threads)
-        skew = self.config.chimeras.abundance_skew if self.config.chimeras else None
+        chimera = self.config.chimeras
+        how = ChimeraSettings(chimera.method, chimera.abundance_skew) if chimera else None
         against = self.reference if self.config.chimeras and self.config.chimeras.reference else None
-        remove_chimeras(variants, asvs, chimeras, abundance_skew=skew, reference=against)
+        remove_chimeras(
+            variants, asvs, chimeras, settings=how, libraries=[files[member].uniques for member in members],
+            reference=against,
+        )  # fmt: skip
         poor = [files[member].poor for member in members]
         found = map_back(
             uniques, asvs, chimeras, identity=self.config.map_back_identity, members=read_members(named),

@@ -186,6 +186,7 @@ rule remove_chimeras:
             )
         ),
         variants="results/{study}/{marker}/preprocess/pools/{pool}/variants.fasta",
+        libraries=of_pool("unique.fasta", needed=CHIMERAS_BY_LIBRARY),
     output:
         asvs="results/{study}/{marker}/preprocess/pools/{pool}/asvs.fasta",
         chimeras="results/{study}/{marker}/preprocess/pools/{pool}/chimeras.fasta",
@@ -201,7 +202,7 @@ rule remove_chimeras:
         runtime="4h",
     params:
         settings=(
-            config_model.preprocess.chimeras.model_dump()
+            config_model.preprocess.chimeras.model_dump(exclude={"reference"})
             if config_model.preprocess.chimeras
             else None
         ),

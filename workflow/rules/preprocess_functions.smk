@@ -139,6 +139,10 @@ def of_pool(name, needed=True):
 
 
 MAPS_POOR_READS = config_model.preprocess.filter.max_expected_errors_mapped is not None
+CHIMERAS_BY_LIBRARY = (
+    config_model.preprocess.chimeras is not None
+    and config_model.preprocess.chimeras.method == "libraries"
+)
 WANTS_QUALITIES = config_model.preprocess.denoise.method == "dada2"
 
 

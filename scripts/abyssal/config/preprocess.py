@@ -108,10 +108,15 @@ class DenoiseConfig(Section):
 
 
 class ChimeraConfig(Section):
-    """Chimera removal (vsearch uchime3 de novo, uchime_ref)."""
+    """Chimera removal (by library, or vsearch's uchime3 de novo; uchime_ref)."""
 
-    abundance_skew: Annotated[float, Field(ge=1.0)] = Field(
-        16.0, description="How many times more abundant both parents must be."
+    method: Literal["libraries", "uchime3"] = Field(
+        "libraries",
+        description="libraries: a variant goes when the libraries that hold most of its reads have more abundant "
+        "parents; uchime3: by abundance in the pool.",
+    )
+    abundance_skew: Annotated[float, Field(ge=1.0)] | None = Field(
+        None, description="How many times more abundant both parents must be; null: 1.5 for libraries, 16 for uchime3."
     )
     reference: bool = Field(default=False, description="Also look for parents in the marker's reference.")
 

@@ -12,10 +12,13 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from abyssal.errors import LedgerError, ToolError
 from abyssal.files import atomic_path
+from abyssal.reads.chimeras import chimeras_of_pool
 from abyssal.reads.filtering import read_sized
 from abyssal.tools import run_tool
 
@@ -82,12 +85,32 @@ def denoise(
         )
 
 
+@dataclass(frozen=True)
+class ChimeraSettings:
+    """How chimeras are found.
+
+    Args:
+        method: ``libraries`` (see ``chimeras``) or ``uchime3``.
+        abundance_skew: how many times more abundant both parents must be; None takes the method's own.
+    """
+
+    method: Literal["libraries", "uchime3"] = "libraries"
+    abundance_skew: float | None = None
+
+    @property
+    def skew(self) -> float:
+        """The stated skew, or 16 in the pool (UCHIME3) and 1.5 in one library, where a chimera was made."""
+        usual = 16.0 if self.method == "uchime3" else 1.5
+        return usual if self.abundance_skew is None else self.abundance_skew
+
+
 def remove_chimeras(
     variants: Path,
     kept: Path,
     chimeras: Path,
     *,
-    abundance_skew: float | None,
+    settings: ChimeraSettings | None,
+    libraries: Sequence[Path] = (),
     reference: Path | None = None,
     log: Path | None = None,
 ) -> tuple[int, int]:
@@ -97,7 +120,8 @@ def remove_chimeras(
         variants: FASTA that ``denoise`` wrote.
         kept: FASTA of variants that stay.
         chimeras: FASTA of chimeras.
-        abundance_skew: how many times more abundant both parents must be; None keeps everything.
+        settings: how chimeras are found; None keeps everything.
+        libraries: FASTA with sizes of the unique sequences of each library of the pool.
         reference: FASTA in which parents are looked for as well.
         log: file that receives vsearch's messages.
 
@@ -105,12 +129,15 @@ def remove_chimeras(
         Numbers of variants kept and of chimeras.
     """
     with atomic_path(kept) as kept_temporary, atomic_path(chimeras) as chimeras_temporary:
-        if abundance_skew is None:
+        if settings is None:
             shutil.copyfile(variants, kept_temporary)
             return len(list(read_sized(variants))), 0
-        _split_chimeras(
-            variants, kept_temporary, chimeras_temporary, ("--uchime3_denovo", "--abskew", str(abundance_skew)), log=log
-        )
+        if settings.method == "uchime3":
+            method = "--uchime3_denovo", "--abskew", str(settings.skew)
+            _split_chimeras(variants, kept_temporary, chimeras_temporary, method, log=log)
+        else:
+            found = chimeras_of_pool(variants, libraries, abundance_skew=settings.skew)
+            _split(list(read_sized(variants)), found, kept_temporary, chimeras_temporary)
         if reference is not None:
             _against_reference(kept_temporary, chimeras_temporary, reference, log=log)
         numbers = [len(list(read_sized(path))) for path in (kept_temporary, chimeras_temporary)]
@@ -140,10 +167,13 @@ def _against_reference(kept: Path, chimeras: Path, reference: Path, *, log: Path
             ],
             log=log,
         )
-        names = {name for name, _, _ in read_sized(found)}
-        records = list(read_sized(kept))
-        for target, chosen in ((kept, False), (chimeras, True)):
-            with target.open("a" if chosen else "w", encoding="ascii") as out:
-                for name, sequence, size in records:
-                    if (name in names) == chosen:
-                        out.write(f">{name};size={size}\n{sequence}\n")
+        _split(list(read_sized(kept)), {name for name, _, _ in read_sized(found)}, kept, chimeras)
+
+
+def _split(records: Sequence[tuple[str, str, int]], names: set[str], kept: Path, chimeras: Path) -> None:
+    """Write the records without those names, and add the others to the chimeras."""
+    for target, chosen in ((kept, False), (chimeras, True)):
+        with target.open("a" if chosen else "w", encoding="ascii") as out:
+            out.writelines(
+                f">{name};size={size}\n{sequence}\n" for name, sequence, size in records if (name in names) == chosen
+            )
