@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,8 +21,9 @@ import pytest
 
 from abyssal.bundle.manifest import FORMAT_VERSION, MAX_MANIFEST_BYTES
 from abyssal.bundle.read import open_bundle
-from abyssal.errors import BundleError, UsageError
+from abyssal.errors import BundleError, SequenceFormatError, UsageError
 from abyssal.files import to_json
+from abyssal.sequences.records import read_records
 
 
 def refusal(bundle: Path) -> str:
@@ -81,13 +86,6 @@ def test_every_missing_file_is_named(bundle: Path, tmp_path: Path) -> None:
         path.rename(tmp_path / "away")
         assert refusal(bundle).startswith(f"{path.relative_to(bundle).as_posix()}:")
         (tmp_path / "away").rename(path)
-
-
-def test_two_swapped_files_are_found(bundle: Path, tmp_path: Path) -> None:
-    (bundle / "metrics.json").rename(tmp_path / "x")
-    (bundle / "calibration.json").rename(bundle / "metrics.json")
-    (tmp_path / "x").rename(bundle / "calibration.json")
-    assert refusal(bundle).startswith("calibration.json:")
 
 
 @pytest.mark.parametrize(
@@ -319,3 +317,52 @@ def assert_small_and_inside(bundle: Path, *, refused: bool) -> None:
 def test_a_copied_bundle_keeps_its_digest(bundle: Path, tmp_path: Path) -> None:
     shutil.copytree(bundle, tmp_path / "copy")
     assert open_bundle(tmp_path / "copy").digest == open_bundle(bundle).digest
+
+
+def test_any_two_swapped_files_are_found(bundle: Path, tmp_path: Path) -> None:
+    files = sorted(file for file in bundle.rglob("*") if file.is_file())
+    for first, second in itertools.combinations(files, 2):
+        for source, target in [(first, tmp_path / "x"), (second, first), (tmp_path / "x", second)]:
+            source.rename(target)
+        assert refusal(bundle).split(":")[0] in {path.relative_to(bundle).as_posix() for path in (first, second)}
+        for source, target in [(first, tmp_path / "x"), (second, first), (tmp_path / "x", second)]:
+            source.rename(target)
+    open_bundle(bundle)
+
+
+def archive(kind: str) -> bytes:
+    """A zip or tar whose member would land outside."""
+    out = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(out, "w") as packed:
+            packed.writestr("../../escape.json", "{}")
+    else:
+        with tarfile.open(fileobj=out, mode="w:gz" if kind == "tar.gz" else "w") as packed_tar:
+            member = tarfile.TarInfo("../../escape.json")
+            member.size = 2
+            packed_tar.addfile(member, io.BytesIO(b"{}"))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+@pytest.mark.parametrize(
+    "name",
+    ["metrics.json", "report.html", "golden.tsv", "MODEL_CARD.md", "classifier.safetensors", "reference.fasta.gz"],
+)
+def test_an_archive_under_any_name_is_refused_and_never_unpacked(bundle: Path, name: str, kind: str) -> None:
+    (bundle / name).write_bytes(archive(kind))
+    assert refusal(bundle).startswith(f"{name}: ")
+    reseal(bundle)
+    if (name, kind) != ("reference.fasta.gz", "tar.gz"):
+        assert refusal(bundle).startswith(f"{name}: ")
+    else:
+        with pytest.raises(SequenceFormatError, match=r"reference\.fasta\.gz"):
+            list(read_records(open_bundle(bundle).directory / name))
+    assert not (bundle.parents[1] / "escape.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_an_archive_in_place_of_a_bundle_is_no_bundle(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "bundle").write_bytes(archive(kind))
+    with pytest.raises(UsageError, match="expected a bundle"):
+        open_bundle(tmp_path / "bundle")
