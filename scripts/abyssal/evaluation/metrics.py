@@ -52,16 +52,15 @@ def auroc(confidence: NDArray[np.float64], good: NDArray[np.bool_], absent: NDAr
 
 
 def calibration_error(confidence: NDArray[np.float64], good: NDArray[np.bool_]) -> dict[str, float | int | None]:
-    """Return ECE over 15 bins of equal mass, the same debiased, and the Brier score.
+    """Return ECE over 15 bins of about equal mass, the same debiased, and the Brier score.
 
     Debiased: each bin's squared gap minus the variance that chance alone gives it (Kumar et al. 2019), then the root.
     """
     count = good.size
     if count == 0:
         return {"queries": 0, "ece": None, "ece_debiased": None, "brier": None}
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, count))
     plain = squared = 0.0
-    for part in parts:
+    for part in _bins(confidence):
         gap = float(confidence[part].mean() - good[part].mean())
         mean = float(good[part].mean())
         noise = mean * (1.0 - mean) / (part.size - 1) if part.size > 1 else 0.0
@@ -69,6 +68,17 @@ def calibration_error(confidence: NDArray[np.float64], good: NDArray[np.bool_]) 
         squared += (gap * gap - noise) * part.size / count
     brier = float(((confidence - good) ** 2).mean())
     return {"queries": count, "ece": plain, "ece_debiased": float(np.sqrt(max(squared, 0.0))), "brier": brier}
+
+
+def _bins(confidence: NDArray[np.float64]) -> list[NDArray[np.int64]]:
+    """Return the positions in up to 15 bins of about equal mass; equal confidences are never divided.
+
+    Divided, they would be sorted by the order of the queries, and a method that says the same of all looks worse.
+    """
+    order = np.sort(confidence)
+    middle = np.searchsorted(order, confidence, side="left") + np.searchsorted(order, confidence, side="right")
+    number = np.minimum(middle * BINS // (2 * confidence.size), BINS - 1)
+    return [np.flatnonzero(number == place) for place in np.unique(number)]
 
 
 def risk_coverage(confidence: NDArray[np.float64], good: NDArray[np.bool_]) -> dict[str, Any]:
@@ -90,10 +100,9 @@ def reliability(confidence: NDArray[np.float64], good: NDArray[np.bool_]) -> lis
     """Return mean confidence and share right of each of 15 bins of equal mass."""
     if good.size == 0:
         return []
-    parts = np.array_split(np.argsort(confidence, kind="stable"), min(BINS, good.size))
     return [
         {"queries": int(part.size), "confidence": float(confidence[part].mean()), "right": float(good[part].mean())}
-        for part in parts
+        for part in _bins(confidence)
     ]
 
 
