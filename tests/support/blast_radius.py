@@ -38,7 +38,7 @@ _TABLE = re.compile(r"(<!-- blast radius: generated -->\n).*?(<!-- /blast radius
 ORDER = (
     "check_libraries", "trim_primers", "merge_pairs", "filter_reads", "denoise", "remove_chimeras", "map_back",
     "count_asvs", "build_reference", "fit_gate", "fetch_encoder", "embed_reference", "embed_asvs", "cluster", "train",
-    "classify_asvs", "evaluate", "report", "package", "publish", "provenance",
+    "classify_asvs", "evaluate", "report", "export", "package", "publish", "provenance",
     "record_datasets", "record_run", "pretrain",
 )  # fmt: skip
 """The rules in the order of a run."""

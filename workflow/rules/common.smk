@@ -18,6 +18,7 @@ from abyssal.code_digest import code_digest
 from abyssal.config.load import load_config
 from abyssal.config.models import NAME_PATTERN
 from abyssal.errors import AbyssalError
+from abyssal.exports.write import FORMATS
 from abyssal.references.formats.tsv import split_column
 from abyssal.references.markers import resolve_marker
 from abyssal.report.assets import assets_digest
@@ -183,6 +184,7 @@ def study_outputs():
         "bundle/manifest.json",
         "preprocess/ledger.tsv",
         "provenance.json",
+        "exports/feature-table.biom",
     ]
     if config_model.package.registry is not None:
         files.append("published.json")

@@ -1,0 +1,42 @@
+EXPORTS = {name: made.path for name, made in FORMATS.items() if not made.folder}
+EXPORT_FOLDERS = {name: made.path for name, made in FORMATS.items() if made.folder}
+
+
+def reference_name(wildcards):
+    """Name and version of a marker's reference, empty where it has none."""
+    reference = marker_config(wildcards).reference
+    return "" if reference is None else f"{reference.name} {reference.version}"
+
+
+rule export:
+    input:
+        libraries="results/{study}/{marker}/load/libraries.tsv",
+        table="results/{study}/{marker}/preprocess/asv_table.tsv",
+        sequences="results/{study}/{marker}/preprocess/asvs.fasta",
+        members="results/{study}/{marker}/cluster/members.tsv",
+        answers="results/{study}/{marker}/taxonomy.tsv",
+    output:
+        **{
+            name: f"results/{{study}}/{{marker}}/exports/{path}"
+            for name, path in EXPORTS.items()
+        },
+        **{
+            name: directory(f"results/{{study}}/{{marker}}/exports/{path}")
+            for name, path in EXPORT_FOLDERS.items()
+        },
+    log:
+        "logs/{study}/{marker}/export.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/export.jsonl"
+    conda:
+        "../../envs/export.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime="20m",
+    params:
+        marker=marker_settings,
+        reference=reference_name,
+        code=code_digest("exports"),
+    script:
+        "../../scripts/export.py"
