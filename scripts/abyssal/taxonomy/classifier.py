@@ -67,25 +67,29 @@ class Classifier:
     putative: PutativeIndex
 
     @classmethod
-    def load(cls, model_directory: Path) -> Classifier:
+    def load(cls, model_directory: Path, *, device: str = "cpu") -> Classifier:
         """Load a trained model or a bundle.
+
+        Args:
+            model_directory: the files that ``save_model`` wrote.
+            device: what PyTorch computes the vectors on.
 
         Raises:
             BundleError: a file is missing, damaged, of a newer format, or contradicts another.
         """
         try:
-            return cls._load(model_directory)
+            return cls._load(model_directory, device)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             # A sealed bundle may still hold files that nobody's `save_model` wrote.
             message = f"{model_directory}: its files lack or contradict what a model needs ({error!r}); make it again"
             raise BundleError(message) from error
 
     @classmethod
-    def _load(cls, model_directory: Path) -> Classifier:
+    def _load(cls, model_directory: Path, device: str) -> Classifier:
         model = load_model(model_directory)
         marker, preprocessing = read_preprocessing(model_directory)
         location = model_directory / ENCODER_FOLDER if preprocessing["encoder"] == ENCODER_FOLDER else "kmers"
-        encoder = load_encoder(location, batch_size=int(preprocessing["batch_size"]))
+        encoder = load_encoder(location, batch_size=int(preprocessing["batch_size"]), device=device)
         records, exemplars = model_directory / PUTATIVE_FILE, model_directory / EXEMPLAR_FILE
         putative = load_putative(records, exemplars, encoder) if records.is_file() else no_putative_taxa()
         return cls(model, encoder, marker, putative)
@@ -100,7 +104,13 @@ class Classifier:
         """Identifier of what computes the vectors."""
         return self.encoder.engine
 
-    def classify(self, sequences: Sequence[str], *, novelty: NoveltyConfig | None = None) -> Classifications:
+    def classify(
+        self,
+        sequences: Sequence[str],
+        *,
+        novelty: NoveltyConfig | None = None,
+        hits: NDArray[np.int64] | None = None,
+    ) -> Classifications:
         """Classify sequences; each answer depends on its own sequence only.
 
         Args:
@@ -116,25 +126,35 @@ class Classifier:
             if error is None:
                 order.setdefault(sequence, len(order))
         distinct = list(order)
-        decision = Decision.joined(self._windows(distinct, novelty or self.model.novelty), len(self.ranks))
+        first = None if hits is None else hits[_first_rows(checked, order)]
+        decision = Decision.joined(self._windows(distinct, novelty or self.model.novelty, first), len(self.ranks))
         return self._answers([(order.get(sequence, -1), error) for sequence, error in checked], decision)
 
-    def _windows(self, distinct: list[str], novelty: NoveltyConfig) -> list[Decision]:
+    def oriented(self, sequences: Sequence[str]) -> list[str]:
+        """Return reads as they are compared: upper-case DNA in primer orientation; a faulty one as an empty string."""
+        limits = length_limits(self.marker)
+        return self.model.strand.orient([check_read(raw, limits)[0] for raw in sequences])[0]
+
+    def _windows(self, distinct: list[str], novelty: NoveltyConfig, hits: NDArray[np.int64] | None) -> list[Decision]:
         """Answer distinct reads window by window, on several threads where there are several windows."""
-        windows = [distinct[start : start + WINDOW] for start in range(0, len(distinct), WINDOW)]
+        windows = [slice(start, start + WINDOW) for start in range(0, len(distinct), WINDOW)]
+
+        def decide(rows: slice) -> Decision:
+            return self._decide(distinct[rows], novelty, None if hits is None else hits[rows])
+
         threads = min(usable_threads(), len(windows))
         if threads < 2:
-            return [self._decide(window, novelty) for window in windows]
+            return [decide(rows) for rows in windows]
         with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(lambda window: self._decide(window, novelty), windows))
+            return list(pool.map(decide, windows))
 
-    def _decide(self, sequences: list[str], novelty: NoveltyConfig) -> Decision:
+    def _decide(self, sequences: list[str], novelty: NoveltyConfig, hits: NDArray[np.int64] | None) -> Decision:
         model = self.model
         oriented, _ = model.strand.orient(sequences)
         vectors = self.encoder.embed(oriented)
         neighbours, coverage = neighbours_of(
             model.index, oriented, vectors, model.neighbours,
-            local_of=lambda places: surroundings(model.local, places),
+            local_of=lambda places: surroundings(model.local, places), hits=hits,
         )  # fmt: skip
         chosen, evidence = gather(model.index.taxa, neighbours, nothing_banned(len(oriented), len(self.ranks)))
         own = self._stated(model.novelty)
@@ -196,3 +216,12 @@ class Classifier:
             errors=[error for _, error in places],
             engine=self.engine,
         )
+
+
+def _first_rows(checked: list[tuple[str, ReadError | None]], order: dict[str, int]) -> NDArray[np.int64]:
+    """Return for each distinct read the first row that holds it."""
+    rows: dict[str, int] = {}
+    for row, (sequence, error) in enumerate(checked):
+        if error is None:
+            rows.setdefault(sequence, row)
+    return np.array([rows[sequence] for sequence in order], dtype=np.int64)

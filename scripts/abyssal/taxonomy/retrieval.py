@@ -38,6 +38,7 @@ def neighbours_of(
     *,
     local_of: LocalOf,
     banned: list[NDArray[np.int64]] | None = None,
+    hits: NDArray[np.int64] | None = None,
 ) -> tuple[Neighbours, NDArray[np.float32]]:
     """Return the neighbours of each sequence and the share of it that its nearest one covers.
 
@@ -47,16 +48,23 @@ def neighbours_of(
         count: neighbours kept.
         local_of: looks up the surroundings of amplicons.
         banned: for each query the positions it may not see; None bans nothing.
+        hits: (q, h) positions that another search found, -1 when empty; they are aligned beside the nearest few.
     """
     wanted = count * CANDIDATE_FACTOR
     if banned is None:
         places, _ = index.search(vectors, wanted)
     else:
         places, _ = index.search_without(vectors, wanted, banned)
+    aligned = ALIGNED
+    if hits is not None:
+        places, aligned = _joined(hits, places), ALIGNED + hits.shape[1]
     kmer = cosines(sparse_profiles(sequences, k=index.profiles.k), index.profiles, places)
-    order = np.argsort(-kmer, axis=1, kind="stable")[:, :count]
+    rise = kmer.copy()
+    if hits is not None:
+        rise[:, : hits.shape[1]] += np.where(hits >= 0, np.float32(2.0), np.float32(0.0))
+    order = np.argsort(-rise, axis=1, kind="stable")[:, :count]
     places, kmer = np.take_along_axis(places, order, axis=1), np.take_along_axis(kmer, order, axis=1)
-    found, covered = identities(sequences, index.reference.sequences, places[:, :ALIGNED])
+    found, covered = identities(sequences, index.reference.sequences, places[:, :aligned])
     score = _scores(kmer, found)
     order = np.argsort(-score, axis=1, kind="stable")
     places = np.take_along_axis(places, order, axis=1)
@@ -72,10 +80,16 @@ def neighbours_of(
     return neighbours, np.take_along_axis(_padded(covered, count), order, axis=1)[:, 0]
 
 
+def _joined(hits: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Put what was found before the candidates, each amplicon once."""
+    again = (places[:, :, None] == hits[:, None, :]).any(axis=2)
+    return np.concatenate([hits, np.where(again, -1, places)], axis=1)
+
+
 def _padded(array: NDArray[np.float32], columns: int) -> NDArray[np.float32]:
     """Widen to ``columns`` with NaN: what was not aligned has no identity."""
     wide = np.full((array.shape[0], columns), np.nan, dtype=np.float32)
-    wide[:, : array.shape[1]] = array
+    wide[:, : array.shape[1]] = array[:, :columns]
     return wide
 
 
