@@ -119,6 +119,17 @@ def publication(wildcards):
     return {"published": f"results/{wildcards.study}/{wildcards.marker}/published.json"}
 
 
+def regression_inputs(wildcards):
+    """What the regression found, where the config asks for one."""
+    if config_model.task != "regression":
+        return {}
+    root = f"results/{wildcards.study}/{wildcards.marker}/regression"
+    return {
+        "regression": f"{root}/metrics.json",
+        "predictions": f"{root}/predictions.tsv",
+    }
+
+
 def shown_input(item):
     """An input as text; a function by its name, without the address that differs in every process."""
     return re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
@@ -186,6 +197,8 @@ def study_outputs():
         "provenance.json",
         "exports/feature-table.biom",
     ]
+    if config_model.task == "regression":
+        files.append("regression/metrics.json")
     if config_model.package.registry is not None:
         files.append("published.json")
     if metadata_location(config_model.package.metadata, os.environ) is not None:

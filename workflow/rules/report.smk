@@ -2,6 +2,7 @@ rule report:
     input:
         unpack(reference_inputs("reference_report")),
         unpack(truth_input),
+        unpack(regression_inputs),
         libraries="results/{study}/{marker}/load/libraries.tsv",
         ledger="results/{study}/{marker}/preprocess/ledger.tsv",
         controls="results/{study}/{marker}/preprocess/controls.tsv",

@@ -35,6 +35,8 @@ class ReportFiles:
     metrics: Path | None = None
     reference_report: Path | None = None
     truth: Path | None = None
+    regression: Path | None = None
+    predictions: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ class StudyResults:
     reference_report: Mapping[str, Any] | None
     truth: Path | None
     digests: Mapping[str, str]
+    regression: Mapping[str, Any] | None = None
+    predictions: Sequence[Row] = ()
 
     @property
     def putative_of(self) -> dict[str, str]:
@@ -107,6 +111,8 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         metrics=read_json(files.metrics) if files.metrics else None,
         reference_report=read_json(files.reference_report) if files.reference_report else None,
         truth=files.truth,
+        regression=read_json(files.regression) if files.regression else None,
+        predictions=read_rows(files.predictions) if files.predictions else (),
         # The loaded sheet holds the paths of this machine; digests of the read files have a table of their own.
         digests={
             **facts.digests,

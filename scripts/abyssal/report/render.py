@@ -21,6 +21,7 @@ from abyssal.report.inputs import ReportFacts, ReportFiles, StudyResults, read_r
 from abyssal.report.provenance_section import config_text, provenance_section
 from abyssal.report.reads_section import controls_section, reads_section
 from abyssal.report.reference_section import reference_section
+from abyssal.report.regression_section import regression_section
 from abyssal.report.taxa_section import taxa_section
 from abyssal.report.truth_section import truth_section
 
@@ -59,6 +60,7 @@ def _sections(results: StudyResults) -> list[Section]:
         taxa_section(results),
         evaluation_section(results),
         truth_section(results),
+        regression_section(results),
         discovery_section(results),
         reference_section(results),
         provenance_section(results),

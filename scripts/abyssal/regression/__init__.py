@@ -1,0 +1,1 @@
+"""Numeric metadata of samples (depth, temperature) from their composition."""
