@@ -11,7 +11,7 @@ from tests.bundle.s3_server import BUCKET, S3Server
 
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.registry import open_registry
-from abyssal.errors import BundleError, UsageError
+from abyssal.errors import BundleError, StoreError, UsageError
 
 
 class _Dying(RuntimeError):
@@ -31,7 +31,7 @@ def test_a_missing_setting_of_the_store_is_named(environment: dict[str, str], pr
 
 
 def test_a_machine_without_the_s3_client_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "abyssal.bundle.registry.s3", raising=False)
+    monkeypatch.delitem(sys.modules, "abyssal.stores.objects.s3", raising=False)
     monkeypatch.setitem(sys.modules, "minio", None)
     with pytest.raises(UsageError, match="install minio"):
         open_registry("s3://bucket/prefix", environment={})
@@ -43,7 +43,7 @@ def test_an_interrupted_s3_upload_is_invisible_and_goes_on(
 ) -> None:
     location = f"s3://{BUCKET}/interrupted"
     registry = open_registry(location, environment=s3.environment)
-    client = registry._client  # type: ignore[attr-defined]
+    client = registry._objects._client  # type: ignore[attr-defined]
     original, puts = client.fput_object, []
 
     def dying_put(**arguments: str) -> None:
@@ -107,7 +107,7 @@ def test_altered_files_in_s3_are_found(s3: S3Server, bundle: Path, tmp_path: Pat
 @pytest.mark.s3
 def test_wrong_credentials_are_one_line(s3: S3Server, bundle: Path) -> None:
     registry = open_registry(f"s3://{BUCKET}/x", environment={**s3.environment, "S3_SECRET_KEY": "wrong"})
-    with pytest.raises(BundleError, match=r"\((SignatureDoesNotMatch|AccessDenied)\)") as caught:
+    with pytest.raises(StoreError, match=r"\((SignatureDoesNotMatch|AccessDenied)\)") as caught:
         registry.names()
     assert "\n" not in str(caught.value)
     assert "wrong" not in str(caught.value)

@@ -28,12 +28,10 @@ def open_registry(location: str, *, environment: Mapping[str, str] | None = None
         UsageError: the location makes no sense or a setting is missing.
     """
     if location.startswith(_S3):
-        try:
-            from abyssal.bundle.registry.s3 import S3Registry
-        except ImportError as error:
-            message = f"{location}: S3-compatible stores need minio ({error.name} is missing); install minio==7.2.20"
-            raise UsageError(message) from error
-        return S3Registry.from_environment(location, os.environ if environment is None else environment)
+        from abyssal.bundle.registry.s3 import S3Registry
+        from abyssal.stores.objects import open_object_store
+
+        return S3Registry(open_object_store(location, environment=environment))
     from abyssal.bundle.registry.directory import DirectoryRegistry
 
     return DirectoryRegistry(Path(location))

@@ -108,7 +108,7 @@ class Registry(ABC):
         """Yield a file's bytes from ``offset``; the bundle is (name, version, digest)."""
 
     @abstractmethod
-    def put_signature(self, bundle: Bundle, signature: bytes) -> None:
+    def put_signature(self, bundle: Bundle, signature: Path) -> None:
         """Keep the signature of a bundle; it is found by the bundle's name and digest."""
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Registry(ABC):
             message = f"{self.location}: {bundle.name} {bundle.version} was pruned; a version is never used twice"
             raise BundleError(message)
         if signature_path(bundle).is_file():
-            self.put_signature(bundle, signature_path(bundle).read_bytes())
+            self.put_signature(bundle, signature_path(bundle))
         created = self.upload(bundle)
         there = self._require_manifest(bundle.name, bundle.version)
         if hashlib.sha256(there).hexdigest() != bundle.digest:

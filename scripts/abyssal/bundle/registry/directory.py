@@ -79,10 +79,10 @@ class DirectoryRegistry(Registry):
             message = f"{source}: cannot be read ({error.strerror}); the version may have been pruned meanwhile"
             raise BundleError(message) from error
 
-    def put_signature(self, bundle: Bundle, signature: bytes) -> None:
+    def put_signature(self, bundle: Bundle, signature: Path) -> None:
         """Write ``NAME/<digest>.sig``, where it lies beside the version's directory."""
         with atomic_path(self._folder(bundle.name) / f"{bundle.digest}.sig") as temporary:
-            temporary.write_bytes(signature)
+            shutil.copyfile(signature, temporary)
             sync(temporary)
 
     def signature(self, name: str, digest: str) -> bytes | None:
