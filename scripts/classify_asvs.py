@@ -6,6 +6,12 @@ from abyssal.entry import start
 
 start(snakemake)
 
+from abyssal.config.fallback import FallbackConfig
 from abyssal.taxonomy.stage import classify_file
 
-classify_file(Path(snakemake.input.model), Path(snakemake.input.asvs), Path(snakemake.output.taxonomy))
+classify_file(
+    Path(snakemake.input.model),
+    Path(snakemake.input.asvs),
+    Path(snakemake.output.taxonomy),
+    FallbackConfig(**snakemake.params.fallback),
+)

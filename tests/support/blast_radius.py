@@ -38,7 +38,7 @@ _TABLE = re.compile(r"(<!-- blast radius: generated -->\n).*?(<!-- /blast radius
 ORDER = (
     "check_libraries", "trim_primers", "merge_pairs", "filter_reads", "denoise", "remove_chimeras", "map_back",
     "count_asvs", "build_reference", "fit_gate", "fetch_encoder", "embed_reference", "embed_asvs", "cluster", "train",
-    "classify_asvs", "evaluate", "report", "export", "package", "publish", "provenance",
+    "classify_asvs", "evaluate", "report", "export", "diversity", "multiqc", "study_report", "package", "publish", "provenance",
     "record_datasets", "record_run", "pretrain",
 )  # fmt: skip
 """The rules in the order of a run."""
@@ -178,6 +178,8 @@ def _other_values(study: Study) -> dict[str, Any]:
         "cluster.distance": 0.2,
         "cluster.previous": "previous",
         "evaluate.baselines": ["top-hit"],
+        "fallback.rank": "genus",
+        "fallback.max_seconds": 60.0,
         "package.registry": "registry",
         "package.metadata": "records.sqlite",
         "pretrain.exclude": [fasta],

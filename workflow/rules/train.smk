@@ -44,6 +44,7 @@ rule classify_asvs:
         mem_mb=megabytes(3000, 20),
         runtime="30m",
     params:
+        fallback=config_model.fallback.model_dump(),
         code=code_digest("taxonomy"),
     script:
         "../../scripts/classify_asvs.py"

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from abyssal.config.benchmark import BenchmarkConfig, RegressionConfig
+from abyssal.config.fallback import FallbackConfig
 from abyssal.config.preprocess import PreprocessConfig
 from abyssal.config.section import NAME_PATTERN, Name, Primer, Section, Share
 
@@ -142,6 +143,11 @@ class TrainConfig(Section):
     calibration_queries: Annotated[int, Field(ge=100)] = Field(
         10000, description="Reference amplicons looked up with their own taxa banned."
     )
+    pseudo_labels: bool = Field(
+        False,
+        description="Let putative taxa of the study stand in the index as taxa without a name, so that reads like them "
+        "are less readily given the name of a relative.",
+    )
 
 
 class EvaluateConfig(Section):
@@ -211,6 +217,7 @@ class AbyssalConfig(Section):
     encoder: EncoderConfig = EncoderConfig()
     cluster: ClusterConfig = ClusterConfig()
     train: TrainConfig = TrainConfig()
+    fallback: FallbackConfig = FallbackConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     regression: RegressionConfig = RegressionConfig()
     package: PackageConfig = PackageConfig()

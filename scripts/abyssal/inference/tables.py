@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from abyssal.files import open_atomic
@@ -15,6 +15,9 @@ WINDOW_READS = 4096
 
 AnsweredChunk = tuple[Sequence[str], Classifications]
 """Ids of some records, and their answers."""
+
+Revise = Callable[[Sequence[str], Classifications], Classifications]
+"""Sequences and their answers to better answers."""
 
 
 def chunks_of(records: Iterable[SequenceRecord], reads: int) -> Iterator[tuple[list[str], list[str]]]:
@@ -38,7 +41,15 @@ def write_table(target: Path, ranks: Sequence[str], chunks: Iterable[AnsweredChu
     return written
 
 
-def classify_offline(classifier: ReadClassifier, records: Iterable[SequenceRecord]) -> Iterator[AnsweredChunk]:
-    """Yield ids and answers window by window; each distinct read of a window is computed once."""
+def classify_offline(
+    classifier: ReadClassifier, records: Iterable[SequenceRecord], *, revise: Revise | None = None
+) -> Iterator[AnsweredChunk]:
+    """Yield ids and answers window by window; each distinct read of a window is computed once.
+
+    Args:
+        classifier, records: what answers, and what is asked.
+        revise: looks at the answers of a window once more; None leaves them.
+    """
     for ids, sequences in chunks_of(records, WINDOW_READS):
-        yield ids, classify_distinct(classifier, sequences)
+        answers = classify_distinct(classifier, sequences)
+        yield ids, answers if revise is None else revise(sequences, answers)

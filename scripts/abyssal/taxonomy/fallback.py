@@ -247,6 +247,48 @@ class Fallback:
         return replace(second, source=source)
 
 
+class Revision:
+    """Revises window after window of one input on one budget, and adds up the gain.
+
+    Args:
+        fallback: what searches.
+        budget: share of each window's distinct reads, seconds of all windows together.
+    """
+
+    def __init__(self, fallback: Fallback, budget: Budget) -> None:
+        self._fallback, self._budget = fallback, budget
+        self.gain: Gain | None = None
+
+    def __call__(self, sequences: Sequence[str], answers: Classifications) -> Classifications:
+        """Return the revised answers of a window."""
+        spent = 0.0 if self.gain is None else self.gain.seconds
+        seconds = None if self._budget.seconds is None else max(0.0, self._budget.seconds - spent)
+        revised, gain = self._fallback.revise(sequences, answers, Budget(self._budget.share, seconds))
+        self.gain = gain if self.gain is None else _summed(self.gain, gain)
+        return revised
+
+    def report(self) -> str:
+        """Return the gain in one line."""
+        gain = self.gain
+        if gain is None:
+            return "no reads"
+        deeper = ", ".join(f"{rank} {count}" for rank, count in gain.deeper.items() if count) or "none"
+        lost = ", ".join(f"{rank} {count}" for rank, count in gain.lost.items() if count) or "none"
+        return (
+            f"{gain.open} of {gain.reads} distinct reads open, {gain.searched} searched in {gain.seconds:.1f} s; "
+            f"answers changed: {gain.changed}; ranks gained: {deeper}; ranks lost: {lost}"
+        )
+
+
+def _summed(one: Gain, other: Gain) -> Gain:
+    return Gain(
+        one.reads + other.reads, one.open + other.open, one.searched + other.searched, one.changed + other.changed,
+        {rank: count + other.deeper[rank] for rank, count in one.deeper.items()},
+        {rank: count + other.lost[rank] for rank, count in one.lost.items()},
+        one.seconds + other.seconds,
+    )  # fmt: skip
+
+
 def _equal_reads(sequences: Sequence[str]) -> list[list[int]]:
     """Return the rows of each distinct read, in the order of its letters, so that nothing depends on the input's."""
     groups: dict[str, list[int]] = {}

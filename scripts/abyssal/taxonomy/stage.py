@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from abyssal.config.fallback import FallbackConfig
 from abyssal.config.models import TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.vectors import read_vectors
@@ -17,7 +19,8 @@ from abyssal.files import open_atomic
 from abyssal.references.model import AmpliconReference, read_reference
 from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal.taxonomy.classifier import Classifier
+from abyssal.taxonomy.classifier import Classifier, usable_threads
+from abyssal.taxonomy.fallback import Budget, Fallback, Revision
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
 
@@ -66,8 +69,12 @@ def encoder_files(directory: Path) -> Path | None:
     return directory if (directory / "model.safetensors").is_file() else None
 
 
-def classify_file(model_directory: Path, fasta: Path, target: Path) -> int:
+def classify_file(model_directory: Path, fasta: Path, target: Path, fallback: FallbackConfig | None = None) -> int:
     """Classify the records of a FASTA and write the classification TSV; returns the number of records.
+
+    Args:
+        model_directory, fasta, target: model, sequences and table.
+        fallback: settings of the search for reads that the model leaves open; None searches for none.
 
     Raises:
         DataError: two records have the same id.
@@ -77,11 +84,24 @@ def classify_file(model_directory: Path, fasta: Path, target: Path) -> int:
     if len({record.id for record in records}) != len(records):
         message = f"{fasta}: two records have the same id; ids must be distinct"
         raise DataError(message)
-    with open_atomic(target) as out:
+    with open_atomic(target) as out, ExitStack() as opened:
         out.write(tsv_header(classifier.ranks) + "\n")
+        revision = _revision(classifier, fallback, opened)
         for start in range(0, len(records), CHUNK):
             part = records[start : start + CHUNK]
-            answers = classifier.classify([record.sequence for record in part])
+            sequences = [record.sequence for record in part]
+            answers = classifier.classify(sequences)
+            if revision is not None:
+                answers = revision(sequences, answers)
             out.writelines(row + "\n" for row in tsv_rows([record.id for record in part], answers))
+    if revision is not None:
+        logger.info("fallback: %s", revision.report())
     logger.info("classified %d sequences", len(records))
     return len(records)
+
+
+def _revision(classifier: Classifier, settings: FallbackConfig | None, opened: ExitStack) -> Revision | None:
+    fallback = None if settings is None else Fallback.configured(classifier, settings, threads=usable_threads())
+    if fallback is None or settings is None:
+        return None
+    return Revision(opened.enter_context(fallback), Budget(settings.max_share, settings.max_seconds))

@@ -37,7 +37,31 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--table", action="store_true", help=f"print a readable table (the first {_SHOWN_ROWS} sequences)"
     )
+    _add_fallback(parser)
     parser.set_defaults(run=run)
+
+
+def _add_fallback(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("fallback", "alignment search for reads that the model leaves open (--bundle)")
+    group.add_argument(
+        "--fallback", choices=("none", "vsearch", "blast"), default="none", help="program (default: none)"
+    )
+    group.add_argument("--fallback-rank", metavar="RANK", help="rank to reach (default: the second lowest)")
+    group.add_argument(
+        "--fallback-share", type=_share, default=0.1, metavar="SHARE",
+        help="most distinct reads that are searched, hardest first (default: 0.1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--fallback-seconds", type=float, metavar="S", help="begin no search after this time (default: no limit)"
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        message = f"{text} is not a share from 0 to 1"
+        raise argparse.ArgumentTypeError(message)
+    return value
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -70,10 +94,21 @@ def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord
     bundle = open_location(arguments.bundle)
     classifier = Classifier.load(bundle.directory)
     logger.info("model %s %s (%s)", bundle.name, bundle.version, bundle.digest[:12])
-    _write(arguments, classifier.ranks, classify_offline(classifier, records))
+    if arguments.fallback == "none":
+        _write(arguments, classifier.ranks, classify_offline(classifier, records))
+        return
+    from abyssal.taxonomy.fallback import Budget, Fallback, Revision
+
+    with Fallback(classifier, arguments.fallback, rank=arguments.fallback_rank) as fallback:
+        revision = Revision(fallback, Budget(arguments.fallback_share, arguments.fallback_seconds))
+        _write(arguments, classifier.ranks, classify_offline(classifier, records, revise=revision))
+    logger.info("fallback (%s): %s", arguments.fallback, revision.report())
 
 
 def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
+    if arguments.fallback != "none":
+        message = "--fallback searches beside a bundle of yours (--bundle); whether a service searches is its setting"
+        raise UsageError(message)
     try:
         from abyssal.client import Client
     except ImportError as error:
