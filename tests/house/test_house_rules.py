@@ -78,6 +78,17 @@ def test_environment_pins_agree_with_the_lock_file(repository: Path) -> None:
     assert problems == []
 
 
+def test_the_container_holds_the_same_versions(repository: Path) -> None:
+    """Python packages through the lock file as everywhere, the programs as the conda environments pin them."""
+    recipe = (repository / "envs" / "container" / "Containerfile").read_text()
+    assert "make setup" in recipe
+    conda = "".join(path.read_text() for path in (repository / "envs").glob("*.yaml"))
+    for program in ("vsearch", "swarm"):
+        inside = re.search(rf"\b{program}=(\d[\d.]*\d)", recipe)
+        assert inside is not None
+        assert set(re.findall(rf"- {program}=([\d.]+)", conda)) <= {inside.group(1)}, program
+
+
 @pytest.mark.parametrize("command", ["make demo", "make test"])
 def test_readme_names_the_two_commands(repository: Path, command: str) -> None:
     assert command in (repository / "README.md").read_text()

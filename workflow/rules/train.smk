@@ -16,7 +16,6 @@ rule train:
     resources:
         mem_mb=megabytes(4000, 40),
         runtime="60m",
-        gpu=1,
     params:
         settings=config_model.train.model_dump(),
         marker=marker_settings,
