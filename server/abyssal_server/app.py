@@ -1,40 +1,40 @@
 """The process: listen, load, serve, drain.
 
-The port opens first and health says NOT_SERVING; it turns SERVING once the files, hashes and golden answers of the
-bundle have been checked. SIGTERM and SIGINT drain: health turns NOT_SERVING, new calls are refused, accepted chunks are
-finished, streams end with UNAVAILABLE so that clients resume elsewhere.
+The port opens first and health says NOT_SERVING; it turns SERVING once the files, hashes and golden answers of all
+bundles have been checked. SIGHUP resolves the bundles' labels anew. SIGTERM and SIGINT drain: health turns NOT_SERVING,
+new calls are refused, accepted chunks are finished, streams end with UNAVAILABLE so that clients resume elsewhere.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from abyssal.errors import UsageError
 from abyssal.files import write_text
-from abyssal.inference.v1 import classification_pb2_grpc, models_pb2_grpc
+from abyssal.inference.v1 import admin_pb2_grpc, classification_pb2_grpc, models_pb2_grpc
+from abyssal_server.access import Gate, OpenGate, read_admin_token
+from abyssal_server.admin import ModelAdminService
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
+from abyssal_server.fallback import FallbackSearch
+from abyssal_server.health import ADMIN, SERVICES, Health
 from abyssal_server.interceptors import CallGuard
-from abyssal_server.models import LoadedModel, LoadedModels, load_model
+from abyssal_server.models import BundleStore, ModelManager, ModelStore, Residents
+from abyssal_server.parts import ServiceParts
+from abyssal_server.search import Find, SearchPool
 from abyssal_server.services import ClassificationService, ModelsService
 from abyssal_server.settings import ServerSettings
+from abyssal_server.usage import UsageLog
 
 logger = logging.getLogger(__name__)
-
-CLASSIFICATION = "abyssal.inference.v1.Classification"
-MODELS = "abyssal.inference.v1.Models"
-HEALTH_NAMES = ("", CLASSIFICATION, MODELS)
-
-Loader = Callable[[Path], LoadedModel]
 
 
 def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
@@ -55,37 +55,57 @@ def channel_options(settings: ServerSettings) -> list[tuple[str, int]]:
 
 
 class InferenceServer:
-    """One running service: ``start``, then ``drain``; used from one event loop."""
+    """One running service: ``start``, then ``drain``; used from one event loop.
 
-    def __init__(self, settings: ServerSettings, *, loader: Loader = load_model) -> None:
+    Args:
+        settings: the settings.
+        store: where models come from; bundles by default.
+        find: what searches for open reads; None when this service cannot.
+        usage: the usage log; none by default.
+    """
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        *,
+        store: ModelStore | None = None,
+        find: Find | None = None,
+        usage: UsageLog | None = None,
+    ) -> None:
         self._settings = settings
-        self._loader = loader
-        self.models = LoadedModels()
+        self.residents = Residents(settings.resident_models)
         self.calls = Calls(settings.concurrent_calls)
         self.engine = Engine(settings)
         self.port = 0
-        self._health = HealthServicer()
-        self._server = grpc.aio.server(interceptors=[CallGuard(self.calls)], options=channel_options(settings))
+        self._health = Health()
+        store = store or BundleStore(settings.bundle_cache, settings.device)
+        self.models = ModelManager(settings.locations, store, self.residents, self._models_changed)
+        search = SearchPool(
+            find, workers=settings.search_workers, room=settings.searches, seconds=settings.search_seconds
+        )
+        self.parts = ServiceParts(settings, self.engine, self.residents, self.calls, search, usage or UsageLog(None))
+        token = read_admin_token(settings.admin_token.get_secret_value(), settings.admin_token_file)
+        self._admin = (ADMIN,) if token is not None else ()
+        gate: Gate = OpenGate(token)
+        self._server = grpc.aio.server(interceptors=[CallGuard(self.calls, gate)], options=channel_options(settings))
 
     async def start(self) -> None:
-        """Listen, load the model, then say SERVING.
+        """Listen, load the models, then say SERVING.
 
         Raises:
             UsageError: the address is taken or not ours; or no bundle is there.
-            BundleError: the bundle does not pass its checks.
+            BundleError: a bundle does not pass its checks.
         """
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._register()
         self._listen()
         await self._server.start()
         self.engine.start()
         try:
-            model = await asyncio.to_thread(self._loader, Path(self._settings.model_path))
+            await self.models.start()
         except BaseException:
             await self._stop(0.0)
             raise
-        self.models.put(model)
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        await self._health.set_services(serving=True, also=self._admin)
 
     async def drain(self) -> None:
         """Turn NOT_SERVING, refuse new calls, finish what was accepted, then stop."""
@@ -97,24 +117,28 @@ class InferenceServer:
         await self._stop(1.0)
 
     async def _stop(self, grace: float) -> None:
+        self.parts.search.stop()
         await self.engine.stop()
         await self._server.stop(grace)
+        await asyncio.to_thread(self.parts.usage.close)
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for name in HEALTH_NAMES:
-            await self._health.set(name, status)
+    async def _models_changed(self) -> None:
+        await self._health.set_models(self.residents.names)
 
     def _register(self) -> None:
-        classification = ClassificationService(self.engine, self.models, self.calls, self._settings)
+        server = self._server
         classification_pb2_grpc.add_ClassificationServicer_to_server(  # type: ignore[no-untyped-call]
-            classification, self._server
+            ClassificationService(self.parts), server
         )
-        models = ModelsService(self.models, self._settings)
-        models_pb2_grpc.add_ModelsServicer_to_server(models, self._server)  # type: ignore[no-untyped-call]
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        models = ModelsService(self.residents, self._settings)
+        models_pb2_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
+        if self._admin:
+            admin = ModelAdminService(self.models, self.parts)
+            admin_pb2_grpc.add_ModelAdminServicer_to_server(admin, server)  # type: ignore[no-untyped-call]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.reflection:
-            names = (*HEALTH_NAMES[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
-            reflection.enable_server_reflection(names, self._server)
+            names = (*SERVICES[1:], *self._admin, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, server)
 
     def _listen(self) -> None:
         address = f"{self._settings.host}:{self._settings.port}"
@@ -131,7 +155,9 @@ async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> N
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    server = InferenceServer(settings)
+    usage = UsageLog.from_environment(os.environ, room=settings.usage_records, keep_sequences=settings.usage_sequences)
+    find = None if settings.fallback == "off" else FallbackSearch(settings.fallback)
+    server = InferenceServer(settings, find=find, usage=usage)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(asked_to_stop.wait())
     await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -141,8 +167,18 @@ async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> N
         return
     await starting
     logger.info("serving on %s:%d", settings.host, server.port)
+    refreshing: set[asyncio.Task[object]] = set()
+
+    def refresh() -> None:
+        task: asyncio.Task[object] = asyncio.create_task(server.models.refresh(), name="refresh")
+        refreshing.add(task)
+        task.add_done_callback(refreshing.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, refresh)
     if port_file is not None:
         write_text(port_file, f"{settings.host}:{server.port}\n")
     await stopping
     logger.info("draining")
     await server.drain()
+    if find is not None:
+        find.close()

@@ -1,8 +1,9 @@
-"""One worker thread owns the classifier; this module decides what it computes next.
+"""One worker thread owns the classifiers; this module decides what it computes next.
 
-Reads wait in lanes, one a call. A window takes a chunk from each lane in turn (fair share), computes each distinct read
-once in the order of length, and is small enough that a small call never waits long behind a large one. Room for waiting
-reads is counted in letters: unary calls are refused when there is none, streams wait and so stop reading.
+Chunks wait client by client (``fairness``). A window takes the next ones, computes each distinct read once and in the
+order of length, step by step: between two steps a call somebody waits for goes first, though never so often that bulk
+work stands still. Room for waiting reads is counted in padded letters: unary calls are refused when there is none,
+streams wait and so stop reading.
 """
 
 from __future__ import annotations
@@ -10,15 +11,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from abyssal.taxonomy.classifications import Classifications
+from abyssal_server.cache import AnswerCache
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
+from abyssal_server.fairness import FairQueue, Lane, Room, padded_letters
+from abyssal_server.question import Answered, Question, Work
 from abyssal_server.settings import ServerSettings
-from abyssal_server.window import Answered, Question, Window, Work, Worker
+from abyssal_server.window import Window
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -26,71 +30,39 @@ Result = TypeVar("Result")
 _FIRST_LETTERS_PER_SECOND = 200_000.0
 _SMOOTHING = 0.3
 _LINGER_SHARE = 0.05
+_INTERACTIVE_LULL_SECONDS = 2.0
+_INTERACTIVE_SHARE = 0.8
 
 
-Lane = deque[Work]
+@dataclass
+class _Class:
+    """Work of one priority: what waits, and the window at hand."""
 
+    waiting: FairQueue[Work] = field(default_factory=FairQueue)
+    window: Window | None = None
 
-class LetterBudget:
-    """Room for the letters of waiting reads; whoever waits for room gets it in order of arrival."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.used = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    def try_take(self, letters: int) -> bool:
-        """Take room if there is some and nobody waits."""
-        if self._waiting or self.used + letters > self.capacity:
-            return False
-        self.used += letters
-        return True
-
-    async def take(self, letters: int) -> None:
-        """Wait for room and take it; ``letters`` must not exceed the capacity."""
-        if self.try_take(letters):
-            return
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((letters, granted))
-        try:
-            await granted
-        except asyncio.CancelledError:
-            if granted.done() and not granted.cancelled():
-                self.give(letters)
-            raise
-
-    def give(self, letters: int) -> None:
-        """Give room back and hand it to those who wait."""
-        self.used -= letters
-        while self._waiting:
-            wanted, granted = self._waiting[0]
-            if granted.done():
-                self._waiting.popleft()
-            elif self.used + wanted <= self.capacity:
-                self.used += wanted
-                self._waiting.popleft()
-                granted.set_result(None)
-            else:
-                return
+    @property
+    def busy(self) -> bool:
+        return self.window is not None or bool(self.waiting)
 
 
 class Engine:
     """Computes reads for all calls; used from one event loop."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, cache: AnswerCache | None = None) -> None:
         self._settings = settings
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
-        self._worker = Worker(
-            batch_reads=settings.batch_reads,
-            remembered_reads=settings.remembered_reads,
-            remembered_letters=settings.remembered_letters,
-        )
-        self._lanes: deque[Lane] = deque()
+        self.cache = cache or AnswerCache.of(settings)
+        self._interactive = _Class()
+        self._bulk = _Class()
+        # Seconds that bulk work is owed: what interactive work has had beyond its share.
+        self._owed_to_bulk = 0.0
+        self._last_interactive = -_INTERACTIVE_LULL_SECONDS
         self._arrived = asyncio.Event()
         self._letters_per_second = _FIRST_LETTERS_PER_SECOND
-        self._last_window_seconds = 0.0
+        self._last_step_seconds = 0.0
         self._task: asyncio.Task[None] | None = None
-        self.budget = LetterBudget(settings.queued_letters)
+        self.room = Room(settings.queued_letters)
 
     def start(self) -> None:
         """Start computing."""
@@ -101,116 +73,158 @@ class Engine:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for lane in self._lanes:
-            for work in lane:
+        for kind in (self._interactive, self._bulk):
+            works = [] if kind.window is None else kind.window.works
+            while kind.waiting:
+                works.append(kind.waiting.pop())
+            for work in works:
                 _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
-        self._lanes.clear()
         self._thread.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self.cache.close)
 
     async def submit(
         self, lane: Lane, question: Question, sequences: Sequence[str], *, deadline: float | None
     ) -> asyncio.Future[Answered]:
         """Queue a chunk of a stream, waiting for room; the future holds its answers."""
-        letters = sum(map(len, sequences))
-        await self.budget.take(letters)
-        return self._enqueue(lane, Work(question, sequences, deadline, _future(), time.monotonic()), letters)
+        work = Work(question, sequences, deadline, _future(), time.monotonic())
+        cost = work.cost
+        await self.room.take(lane, cost)
+        work.answer.add_done_callback(lambda _: self.room.give_bulk(cost))
+        return self._enqueue(self._bulk, lane, work, cost)
 
     def submit_now(
-        self, question: Question, sequences: Sequence[str], *, deadline: float | None
+        self, lane: Lane, question: Question, sequences: Sequence[str], *, deadline: float | None
     ) -> asyncio.Future[Answered]:
         """Queue the reads of a unary call.
 
         Raises:
             Overloaded: there is no room.
         """
-        letters = sum(map(len, sequences))
-        if not self.budget.try_take(letters):
+        work = Work(question, sequences, deadline, _future(), time.monotonic())
+        cost = work.cost
+        if not self.room.try_take(cost):
             raise self._overloaded()
-        return self._enqueue(deque(), Work(question, sequences, deadline, _future(), time.monotonic()), letters)
+        work.answer.add_done_callback(lambda _: self.room.give(cost))
+        return self._enqueue(self._interactive, lane, work, cost)
 
-    async def compute(self, task: Callable[[], Result], letters: int) -> Result:
-        """Run something else in the worker thread, between windows.
+    async def compute(self, task: Callable[[], Result], sequences: Sequence[str]) -> Result:
+        """Run something else in the worker thread, between steps.
 
         Raises:
             Overloaded: there is no room.
         """
-        if not self.budget.try_take(letters):
+        cost = sum(padded_letters(len(sequence)) for sequence in sequences)
+        if not self.room.try_take(cost):
             raise self._overloaded()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, task)
         finally:
-            self.budget.give(letters)
+            self.room.give(cost)
 
     def _overloaded(self) -> Overloaded:
-        wait = min(max(self.budget.used / self._letters_per_second, 0.1), 30.0)
+        wait = min(max(self.room.used / self._letters_per_second, 0.1), 30.0)
         message = "the service is full; try again later or use ClassifyStream, which waits"
         return Overloaded(message, retry_after=wait)
 
-    def _enqueue(self, lane: Lane, work: Work, letters: int) -> asyncio.Future[Answered]:
-        work.answer.add_done_callback(lambda _: self.budget.give(letters))
-        if not lane:
-            self._lanes.append(lane)
-        lane.append(work)
+    def _enqueue(self, kind: _Class, lane: Lane, work: Work, cost: int) -> asyncio.Future[Answered]:
+        kind.waiting.push(lane, work, cost)
         self._arrived.set()
         return work.answer
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._arrived.wait()
             await self._linger()
-            window = self._collect()
-            if not self._lanes:
+            kind = self._next_class()
+            if kind is None:
                 self._arrived.clear()
-            if not window.works:
                 continue
-            started = time.monotonic()
-            try:
-                answers = await loop.run_in_executor(self._thread, self._worker.compute, window)
-            except asyncio.CancelledError:
-                for work in window.works:
-                    _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
-                raise
-            except Exception as error:
-                logger.exception("the classifier failed on a window of %d reads", window.reads)
-                for work in window.works:
-                    _refuse(work, error)
-                continue
-            self._deliver(window, answers, started)
+            if kind.window is None:
+                kind.window = self._collect(kind)
+            if kind.window.works:
+                await self._step(kind, kind.window)
+            else:
+                kind.window = None
+
+    def _next_class(self) -> _Class | None:
+        if self._interactive.busy and not (self._bulk.busy and self._owed_to_bulk > 0.0):
+            return self._interactive
+        return self._bulk if self._bulk.busy else None
 
     async def _linger(self) -> None:
-        """Give other calls a moment to join a small window; the moment follows what a window costs."""
-        waiting = sum(len(work.sequences) for lane in self._lanes for work in lane)
-        wait = min(self._settings.longest_wait_seconds, _LINGER_SHARE * self._last_window_seconds)
-        if waiting < self._settings.batch_reads and wait > 0.0:
+        """Give other calls a moment to join a small window; the moment follows what a step costs."""
+        if self._interactive.window is not None or self._bulk.window is not None:
+            return
+        waiting = (self._interactive.waiting.cost + self._bulk.waiting.cost) / self._letters_per_second
+        wait = min(self._settings.longest_wait_seconds, _LINGER_SHARE * self._last_step_seconds)
+        if waiting < self._settings.step_seconds and wait > 0.0:
             await asyncio.sleep(wait)
 
-    def _collect(self) -> Window:
+    def _collect(self, kind: _Class) -> Window:
         window = Window()
-        most_letters = self._letters_per_second * self._settings.window_seconds
-        while self._lanes and window.reads < self._settings.window_reads and window.letters < most_letters:
-            lane = self._lanes.popleft()
-            work = lane.popleft()
-            if lane:
-                self._lanes.append(lane)
+        most_cost = self._letters_per_second * self._settings.window_seconds
+        while kind.waiting and window.reads < self._settings.window_reads and window.cost < most_cost:
+            work = kind.waiting.pop()
             if work.wanted:
                 window.add(work)
             else:
                 _refuse(work, DeadlinePassed("the deadline passed while the reads waited"))
         return window
 
-    def _deliver(self, window: Window, answers: Sequence[Classifications | None], started: float) -> None:
-        seconds = time.monotonic() - started
-        self._last_window_seconds = seconds
-        if window.letters and seconds > 0.0:
-            rate = window.letters / seconds
-            self._letters_per_second += _SMOOTHING * (rate - self._letters_per_second)
+    async def _step(self, kind: _Class, window: Window) -> None:
+        """Compute the next reads of a window and deliver its answers after the last ones."""
+        loop = asyncio.get_running_loop()
+        started = time.monotonic()
+        for work in window.works:
+            work.started_at = work.started_at or started
+        try:
+            cost, answers = await loop.run_in_executor(self._thread, self._compute, window)
+        except asyncio.CancelledError:
+            for work in window.works:
+                _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
+            raise
+        except Exception as error:
+            logger.exception("the classifier failed on a window of %d reads", window.reads)
+            for work in window.works:
+                _refuse(work, error)
+            kind.window = None
+            return
+        self._account(kind, cost, time.monotonic() - started)
+        if answers is not None:
+            kind.window = None
+            self._deliver(window, answers)
+
+    def _compute(self, window: Window) -> tuple[int, list[Classifications | None] | None]:
+        """Run in the worker thread: a short step while small calls come in, a long one otherwise.
+
+        Returns:
+            The padded letters that were computed; and all answers after the last step, None before.
+        """
+        if time.monotonic() - self._last_interactive > _INTERACTIVE_LULL_SECONDS:
+            most_cost = float("inf")
+        else:
+            most_cost = self._letters_per_second * self._settings.step_seconds
+        cost, more = window.step(self.cache, most_cost=most_cost, most_reads=self._settings.batch_reads)
+        return cost, None if more else window.finish(self.cache)
+
+    def _account(self, kind: _Class, cost: int, seconds: float) -> None:
+        self._last_step_seconds = seconds
+        if cost and seconds > 0.0:
+            self._letters_per_second += _SMOOTHING * (cost / seconds - self._letters_per_second)
+        if kind is self._interactive:
+            self._last_interactive = time.monotonic()
+            self._owed_to_bulk += (1.0 - _INTERACTIVE_SHARE) * seconds if self._bulk.busy else -self._owed_to_bulk
+        else:
+            self._owed_to_bulk = min(max(self._owed_to_bulk, 0.0) - seconds, 0.0)
+
+    def _deliver(self, window: Window, answers: Sequence[Classifications | None]) -> None:
+        now = time.monotonic()
         for work, answer in zip(window.works, answers, strict=True):
             if answer is None:
                 _refuse(work, DeadlinePassed("the deadline passed while the reads were computed"))
             elif not work.answer.done():
-                waited = int((started - work.accepted_at) * 1e9)
-                work.answer.set_result(Answered(answer, waited, int(seconds * 1e9)))
+                waited = int((work.started_at - work.accepted_at) * 1e9)
+                work.answer.set_result(Answered(answer, waited, int((now - work.started_at) * 1e9)))
 
 
 def _refuse(work: Work, error: Exception) -> None:

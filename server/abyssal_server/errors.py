@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from abyssal.errors import AbyssalError, UsageError
 
 
@@ -22,10 +24,11 @@ class UnsupportedMedia(InvalidRequest):
 
 
 class NotFound(AbyssalError):
-    """A model or taxonomy that is not loaded; ``kind`` and ``name`` say which."""
+    """A model or taxonomy that is not resident; ``kind`` and ``name`` say which, ``choices`` what there is."""
 
-    def __init__(self, *, kind: str, name: str) -> None:
-        super().__init__(f"no {kind} {name!r} is loaded; ask Models.ListModels for what is")
+    def __init__(self, *, kind: str, name: str, choices: Sequence[str] = ()) -> None:
+        there = f"the choices are {'; '.join(choices)}" if choices else "ask Models.ListModels for what is"
+        super().__init__(f"no {kind} {name[:100]!r} is resident; {there}")
         self.kind = kind
         self.name = name
 
@@ -52,3 +55,19 @@ class Draining(RetryLater):
 
 class DeadlinePassed(AbyssalError):
     """The caller's deadline passed before its reads were computed."""
+
+
+class NotPossible(AbyssalError):
+    """A request that makes sense, but not in the state that the service is in."""
+
+
+class Conflict(AbyssalError):
+    """Somebody else has changed what the request wanted to change."""
+
+
+class Unauthenticated(AbyssalError):
+    """A call without a credential, or with one that nobody gave out."""
+
+
+class Forbidden(AbyssalError):
+    """A call whose credential does not allow it."""

@@ -15,6 +15,7 @@ import grpc
 from grpc_status import rpc_status
 
 from abyssal.errors import AbyssalError
+from abyssal_server.access import CALLER, Gate
 from abyssal_server.calls import Calls
 from abyssal_server.errors import RetryLater
 from abyssal_server.status import rich_status
@@ -36,10 +37,11 @@ else:
 
 
 class CallGuard(Interceptor):
-    """Wraps every method; health and reflection are not counted as calls."""
+    """Wraps every method of ours; health and reflection are neither counted as calls nor asked for credentials."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: Calls, gate: Gate) -> None:
         self._calls = calls
+        self._gate = gate
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Handler]], handler_call_details: grpc.HandlerCallDetails
@@ -81,6 +83,7 @@ class CallGuard(Interceptor):
         started = time.monotonic()
         outcome = "OK"
         try:
+            CALLER.set(self._gate.admit(method, context.invocation_metadata() or (), context.peer()))
             async with AsyncExitStack() as stack:
                 if method.startswith(_COUNTED_PREFIX):
                     stack.enter_context(self._calls.entered())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from typing import Any
 
+import grpc
 from pydantic import ValidationError
 
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.v1.classification_pb2 import ClassifyConfig
-from abyssal.inference.v1.common_pb2 import Limits
+from abyssal.inference.v1.common_pb2 import Limits, Timing
 from abyssal_server.errors import InvalidRequest, TooLarge
+from abyssal_server.question import Answered
 from abyssal_server.settings import ServerSettings
 
 
@@ -54,3 +58,14 @@ def novelty_of(config: ClassifyConfig, *, field: str) -> NoveltyConfig | None:
         name = str(error.errors()[0]["loc"][0])
         message = f"the share of {name} must be from 0 to 1, found {getattr(mix, name):g}"
         raise InvalidRequest(message, field=f"{field}.novelty.{name}") from error
+
+
+def deadline_of(context: grpc.aio.ServicerContext[Any, Any]) -> float | None:
+    """Return the caller's deadline on the monotonic clock, or None."""
+    remaining = context.time_remaining()
+    return None if remaining is None else time.monotonic() + remaining
+
+
+def timing_of(answered: Answered) -> Timing:
+    """Return how long a chunk waited and computed."""
+    return Timing(queue_nanoseconds=answered.queue_nanoseconds, engine_nanoseconds=answered.engine_nanoseconds)

@@ -9,13 +9,14 @@ import grpc
 from abyssal.inference.messages import item_errors, to_message
 from abyssal.inference.v1 import classification_pb2 as classification
 from abyssal.inference.v1 import classification_pb2_grpc, models_pb2, models_pb2_grpc
-from abyssal_server.calls import Calls
-from abyssal_server.engine import Engine
+from abyssal_server.access import CALLER
 from abyssal_server.errors import InvalidRequest
-from abyssal_server.models import LoadedModels
-from abyssal_server.requests import limits_of, novelty_of, sequences_of
+from abyssal_server.fairness import Lane
+from abyssal_server.models import Residents
+from abyssal_server.parts import ServiceParts
+from abyssal_server.requests import deadline_of, limits_of, novelty_of, sequences_of, timing_of
 from abyssal_server.settings import ServerSettings
-from abyssal_server.stream import StreamCall, deadline_of, timing_of
+from abyssal_server.stream import StreamCall
 
 _TAXA_PER_PAGE = 20_000
 
@@ -27,63 +28,72 @@ EmbedContext = grpc.aio.ServicerContext[classification.EmbedRequest, classificat
 class ClassificationService(classification_pb2_grpc.ClassificationServicer):
     """``abyssal.inference.v1.Classification``."""
 
-    def __init__(self, engine: Engine, models: LoadedModels, calls: Calls, settings: ServerSettings) -> None:
-        self._engine = engine
-        self._models = models
-        self._calls = calls
-        self._settings = settings
+    def __init__(self, parts: ServiceParts) -> None:
+        self._parts = parts
 
     async def Classify(
         self, request: classification.ClassifyRequest, context: ClassifyContext
     ) -> classification.ClassifyResponse:
         """Answer a small number of reads."""
-        model = self._models.get(request.config.model_digest)
-        novelty = novelty_of(request.config, field="config")
-        sequences = sequences_of(request.sequences, limit=self._settings.reads_per_chunk, field="sequences")
-        answered = await self._engine.submit_now(model.question(novelty), sequences, deadline=deadline_of(context))
-        return classification.ClassifyResponse(
-            model=model.identity, answers=to_message(answered.answers, model.taxa), timing=timing_of(answered)
-        )
+        parts, config = self._parts, request.config
+        deadline = deadline_of(context)
+        with (
+            parts.models.lease(config.model, config.model_digest) as model,
+            parts.usage.call("Classify", model, CALLER.get().id) as usage,
+        ):
+            novelty = novelty_of(config, field="config")
+            search = parts.search.of(model, config.fallback, novelty)
+            sequences = sequences_of(request.sequences, limit=parts.settings.reads_per_chunk, field="sequences")
+            question = model.question(novelty, parts.models.others(model))
+            lane = Lane(CALLER.get().id, interactive=True)
+            answered = await parts.engine.submit_now(lane, question, sequences, deadline=deadline)
+            timing, answers = timing_of(answered), answered.answers
+            if search is not None and search.wanted(answers):
+                searched = await search.run(sequences, answers, deadline)
+                timing.search_nanoseconds, answers = searched.nanoseconds, searched.answers
+            usage.count(sequences, answers)
+            return classification.ClassifyResponse(
+                model=parts.models.describe(model), answers=to_message(answers, model.taxa), timing=timing
+            )
 
     async def ClassifyStream(
         self, requests: AsyncIterator[classification.ClassifyStreamRequest], context: StreamContext
     ) -> None:
         """Answer any number of reads, chunk by chunk."""
-        call = StreamCall(
-            requests, context, engine=self._engine, models=self._models, calls=self._calls, settings=self._settings
-        )
-        await call.run()
+        await StreamCall(requests, context, self._parts).run()
 
     async def Embed(self, request: classification.EmbedRequest, context: EmbedContext) -> classification.EmbedResponse:
         """Answer the vectors of a small number of reads."""
-        model = self._models.get(request.model_digest)
-        sequences = sequences_of(request.sequences, limit=self._settings.reads_per_chunk, field="sequences")
-        vectors, errors = await self._engine.compute(lambda: model.embed(sequences), sum(map(len, sequences)))
-        return classification.EmbedResponse(
-            model=model.identity,
-            dimension=vectors.shape[1],
-            vectors=vectors.ravel().tolist(),
-            errors=item_errors(errors),
-        )
+        parts = self._parts
+        with parts.models.lease(request.model, request.model_digest) as model:
+            sequences = sequences_of(request.sequences, limit=parts.settings.reads_per_chunk, field="sequences")
+            vectors, errors = await parts.engine.compute(lambda: model.embed(sequences), sequences)
+            return classification.EmbedResponse(
+                model=parts.models.describe(model),
+                dimension=vectors.shape[1],
+                vectors=vectors.ravel().tolist(),
+                errors=item_errors(errors),
+            )
 
 
 class ModelsService(models_pb2_grpc.ModelsServicer):
     """``abyssal.inference.v1.Models``."""
 
-    def __init__(self, models: LoadedModels, settings: ServerSettings) -> None:
+    def __init__(self, models: Residents, settings: ServerSettings) -> None:
         self._models = models
         self._settings = settings
 
     async def GetCurrentModel(
         self, request: models_pb2.GetCurrentModelRequest, context: object
     ) -> models_pb2.GetCurrentModelResponse:
-        """Say what answers, and the limits."""
-        model = self._models.get("")
-        return models_pb2.GetCurrentModelResponse(model=model.identity, limits=limits_of(self._settings))
+        """Say what answers a choice, and the limits."""
+        model = self._models.describe(self._models.choose(request.model))
+        return models_pb2.GetCurrentModelResponse(model=model, limits=limits_of(self._settings))
 
     async def ListModels(self, request: models_pb2.ListModelsRequest, context: object) -> models_pb2.ListModelsResponse:
-        """Say what is loaded."""
-        return models_pb2.ListModelsResponse(models=[model.identity for model in self._models.all()])
+        """Say what answers."""
+        models = [self._models.describe(one.model) for one in self._models.all() if not one.draining]
+        return models_pb2.ListModelsResponse(models=models)
 
     async def GetTaxonomy(
         self, request: models_pb2.GetTaxonomyRequest, context: object
@@ -106,8 +116,8 @@ class ModelsService(models_pb2_grpc.ModelsServicer):
         self, request: models_pb2.GetModelCardRequest, context: object
     ) -> models_pb2.GetModelCardResponse:
         """Give a model's card."""
-        model = self._models.get(request.model_digest)
-        return models_pb2.GetModelCardResponse(model=model.identity, markdown=model.card)
+        model = self._models.choose(request.model, request.model_digest)
+        return models_pb2.GetModelCardResponse(model=self._models.describe(model), markdown=model.card)
 
 
 def _page_start(token: str, taxa: int) -> int:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from abyssal.errors import ConfigError
+from abyssal_server.access import read_admin_token
+
+
+def default_bundle_cache() -> Path:
+    """Return the user's folder for fetched bundles, the same as that of ``abyssal bundle``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abyssal" / "bundles"
 
 
 class _Settings(BaseModel):
@@ -50,9 +58,26 @@ class _Settings(BaseModel):
 class ServerSettings(_Settings):
     """Settings of the gRPC service."""
 
-    own_variables: ClassVar[Mapping[str, str]] = {"model_path": "MODEL_PATH"}
+    own_variables: ClassVar[Mapping[str, str]] = {"model_path": "MODEL_PATH", "redis_url": "REDIS_URL"}
 
-    model_path: Annotated[str, Field(min_length=1)] = Field(description="Directory of the bundle to serve.")
+    model_path: Annotated[str, Field(min_length=1)] = Field(
+        description="Bundles to serve, separated by commas: directories or REGISTRY/NAME@VERSION-OR-LABEL, where "
+        "REGISTRY is a directory or s3://BUCKET/PREFIX. The first one answers when nothing is chosen."
+    )
+    bundle_cache: Path = Field(
+        default_factory=default_bundle_cache, description="Directory that bundles are fetched into from S3."
+    )
+    resident_models: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Most models in memory, previous and draining ones included."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What the encoder computes on; auto takes a GPU where PyTorch finds one."
+    )
+    admin: bool = Field(default=False, description="Offer ModelAdmin; refused without an admin token.")
+    admin_token: SecretStr = Field(
+        SecretStr(""), description="Token of ModelAdmin, 32 characters or more, or sha256: and its SHA-256 in hex."
+    )
+    admin_token_file: Path | None = Field(None, description="File with the admin token; wins over admin_token.")
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(50051, description="Port to listen on; 0 takes a free one.")
     reads_per_chunk: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Most reads in one message.")
@@ -63,27 +88,57 @@ class ServerSettings(_Settings):
         4, description="Chunks of one stream worked on at once; the stream is not read further above that."
     )
     queued_letters: Annotated[int, Field(ge=65536)] = Field(
-        32 << 20, description="Letters of all waiting reads; beyond it unary calls are refused and streams wait."
+        32 << 20,
+        description="Padded letters of all waiting reads; beyond it unary calls are refused. Streams wait before.",
     )
     concurrent_calls: Annotated[int, Field(ge=1, le=65536)] = Field(1024, description="Calls served at once.")
     window_reads: Annotated[int, Field(ge=1, le=65536)] = Field(
         8192, description="Most reads that are sorted by length and computed together."
     )
     window_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = Field(
-        0.5, description="Computing time that a window aims at: bounds how long a small call waits behind a large one."
+        2.0, description="Computing time that a window of reads aims at; small calls go in between."
+    )
+    step_seconds: Annotated[float, Field(gt=0.0, le=10.0)] = Field(
+        0.05, description="Computing time between two looks for small calls while there are some."
     )
     batch_reads: Annotated[int, Field(ge=1, le=4096)] = Field(
-        256, description="Distinct reads between two looks for cancelled calls and passed deadlines."
+        512, description="Most distinct reads between two looks for small calls, cancelled calls and passed deadlines."
     )
     remembered_reads: Annotated[int, Field(ge=0, le=1 << 20)] = Field(
-        16_384, description="Distinct reads whose answers are kept for duplicates in later chunks."
+        65_536, description="Distinct reads whose answers are kept in memory."
     )
     remembered_letters: Annotated[int, Field(ge=0, le=1 << 32)] = Field(
-        16 << 20, description="Letters of the reads that are kept."
+        32 << 20, description="Letters of the reads that are kept."
+    )
+    redis_url: SecretStr = Field(
+        SecretStr(""), description="Redis that replicas share answers through; none: memory only."
+    )
+    redis_seconds: Annotated[float, Field(gt=0.0, le=5.0)] = Field(
+        0.05, description="Longest wait for Redis; slower counts as an outage."
+    )
+    redis_keep_seconds: Annotated[int, Field(ge=1, le=31_536_000)] = Field(
+        604_800, description="Time that Redis keeps an answer."
     )
     longest_wait_seconds: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
         0.005, description="Longest wait for more reads before a small window is computed."
     )
+    fallback: Literal["vsearch", "blast", "off"] = Field(
+        "vsearch", description="Program that searches reads the model leaves open, for callers that ask for it."
+    )
+    search_workers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="Searches at once.")
+    searches: Annotated[int, Field(ge=1, le=4096)] = Field(
+        32, description="Searches that run or wait; beyond it unary calls are refused and streams wait."
+    )
+    searches_in_flight: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Chunks of one stream that wait for their search; the stream is not read further above that."
+    )
+    search_seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(
+        60.0, description="Longest time for one search; a sooner deadline of the caller wins."
+    )
+    usage_records: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
+        4096, description="Records of the usage log that wait for the metadata store; more are dropped and counted."
+    )
+    usage_sequences: bool = Field(default=False, description="Write the first reads of a call to the usage log, too.")
     drain_seconds: Annotated[float, Field(ge=0.0, le=3600.0)] = Field(
         30.0, description="Time that accepted work has to finish after SIGTERM."
     )
@@ -98,6 +153,20 @@ class ServerSettings(_Settings):
             message = f"queued_letters ({self.queued_letters}) must hold one message of message_bytes"
             raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _admin_has_a_secret(self) -> Self:
+        token = read_admin_token(self.admin_token.get_secret_value(), self.admin_token_file)
+        if self.admin and token is None:
+            message = "ModelAdmin is asked for without a credential; give --admin-token-file FILE, ABYSSAL_ADMIN_TOKEN "
+            message += "or ABYSSAL_ADMIN_TOKEN_FILE"
+            raise ConfigError(message)
+        return self
+
+    @property
+    def locations(self) -> list[str]:
+        """Where the bundles are."""
+        return [location.strip() for location in self.model_path.split(",") if location.strip()]
 
 
 class GatewaySettings(_Settings):

@@ -1,25 +1,12 @@
 """The one table from errors to gRPC and HTTP status, used by the service and by the gateway.
 
-| error | gRPC | HTTP | reason |
-|---|---|---|---|
-| TooLarge | INVALID_ARGUMENT | 413 | TOO_LARGE |
-| UnsupportedMedia | INVALID_ARGUMENT | 415 | UNSUPPORTED_MEDIA |
-| InvalidRequest | INVALID_ARGUMENT | 422 | INVALID_REQUEST |
-| SequenceFormatError | INVALID_ARGUMENT | 400 | MALFORMED_SEQUENCES |
-| NotFound | NOT_FOUND | 404 | NOT_FOUND |
-| Overloaded | RESOURCE_EXHAUSTED | 429 | OVERLOADED |
-| Draining | UNAVAILABLE | 503 | DRAINING |
-| NotReady | UNAVAILABLE | 503 | NOT_READY |
-| DeadlinePassed | DEADLINE_EXCEEDED | 504 | DEADLINE_PASSED |
-| UsageError | INVALID_ARGUMENT | 400 | USAGE |
-| BundleError | FAILED_PRECONDITION | 500 | BUNDLE |
-| AbyssalError | INTERNAL | 500 | INTERNAL |
-
-A single read that cannot be classified is none of these: it is an ``ItemError`` inside its chunk.
+``python -m abyssal_server.status`` prints it for the README. A single read that cannot be classified is none of these:
+it is an ``ItemError`` inside its chunk.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import grpc
@@ -30,16 +17,20 @@ from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, ResourceInfo, Re
 from google.rpc.status_pb2 import Status
 
 from abyssal.client.errors import ServiceError, ServiceUnavailable
-from abyssal.errors import AbyssalError, BundleError, SequenceFormatError, UsageError
+from abyssal.errors import AbyssalError, BundleError, SequenceFormatError, StoreError, UsageError
 from abyssal_server.errors import (
+    Conflict,
     DeadlinePassed,
     Draining,
+    Forbidden,
     InvalidRequest,
     NotFound,
+    NotPossible,
     NotReady,
     Overloaded,
     RetryLater,
     TooLarge,
+    Unauthenticated,
     UnsupportedMedia,
 )
 
@@ -71,11 +62,16 @@ TABLE = (
         "MALFORMED_SEQUENCES",
         "The sequences are not well-formed",
     ),
+    StatusRow(Unauthenticated, grpc.StatusCode.UNAUTHENTICATED, 401, "UNAUTHENTICATED", "A credential is needed"),
+    StatusRow(Forbidden, grpc.StatusCode.PERMISSION_DENIED, 403, "FORBIDDEN", "The credential does not allow this"),
+    StatusRow(Conflict, grpc.StatusCode.ABORTED, 409, "CONFLICT", "Somebody else changed it first"),
+    StatusRow(NotPossible, grpc.StatusCode.FAILED_PRECONDITION, 409, "NOT_POSSIBLE", "Not possible at the moment"),
     StatusRow(NotFound, grpc.StatusCode.NOT_FOUND, 404, "NOT_FOUND", "Not found"),
     StatusRow(Overloaded, grpc.StatusCode.RESOURCE_EXHAUSTED, 429, "OVERLOADED", "The service is full"),
     StatusRow(Draining, grpc.StatusCode.UNAVAILABLE, 503, "DRAINING", "The service is shutting down"),
     StatusRow(NotReady, grpc.StatusCode.UNAVAILABLE, 503, "NOT_READY", "The service is not ready"),
     StatusRow(DeadlinePassed, grpc.StatusCode.DEADLINE_EXCEEDED, 504, "DEADLINE_PASSED", "The deadline passed"),
+    StatusRow(StoreError, grpc.StatusCode.UNAVAILABLE, 503, "STORE", "A store is out of order"),
     StatusRow(UsageError, grpc.StatusCode.INVALID_ARGUMENT, 400, "USAGE", "The request is not valid"),
     StatusRow(BundleError, grpc.StatusCode.FAILED_PRECONDITION, 500, "BUNDLE", "The model cannot be used"),
     StatusRow(AbyssalError, grpc.StatusCode.INTERNAL, 500, "INTERNAL", "The service failed"),
@@ -90,6 +86,7 @@ _BY_GRPC_CODE = {
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
     grpc.StatusCode.UNAUTHENTICATED: 401,
     grpc.StatusCode.PERMISSION_DENIED: 403,
+    grpc.StatusCode.ABORTED: 409,
     grpc.StatusCode.UNIMPLEMENTED: 501,
 }
 
@@ -133,3 +130,13 @@ def _packed(detail: Message) -> AnyMessage:
     packed = AnyMessage()
     packed.Pack(detail)
     return packed
+
+
+def markdown_table() -> str:
+    """Return the table as the README shows it."""
+    rows = [f"| {r.error.__name__} | {r.grpc_code.name} | {r.http_status} | {r.reason} | {r.title} |" for r in TABLE]
+    return "\n".join(["| error | gRPC | HTTP | reason | meaning |", "|---|---|---|---|---|", *rows]) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table())

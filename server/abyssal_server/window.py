@@ -1,146 +1,160 @@
-"""Chunks that are computed together, each distinct read once, and the answers that are remembered between windows."""
+"""Chunks that are computed together: each distinct read once, in the order of length, in steps of a stated size."""
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from abyssal.config.models import NoveltyConfig
-from abyssal.inference.batches import ReadClassifier, concatenate, select
-from abyssal.taxonomy.classifications import Classifications
-
-
-@dataclass(frozen=True)
-class Question:
-    """What is asked about reads: of which model, and under which novelty mix (None for the model's own)."""
-
-    model_digest: str
-    novelty: NoveltyConfig | None
-    classifier: ReadClassifier = field(compare=False)
-
-    def answer(self, sequences: Sequence[str]) -> Classifications:
-        """Compute reads."""
-        return self.classifier.classify(sequences, novelty=self.novelty)
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The answers to one chunk, and how long it waited and computed (nanoseconds)."""
-
-    answers: Classifications
-    queue_nanoseconds: int
-    engine_nanoseconds: int
+from abyssal.inference.batches import concatenate, select
+from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
+from abyssal_server.cache import AnswerCache
+from abyssal_server.fairness import padded_letters
+from abyssal_server.question import Question, Work
 
 
 @dataclass(eq=False)
-class Work:
-    """One chunk that waits or is computed; cancelling ``answer`` drops it wherever it is."""
+class _Asked:
+    """The reads of one question in a window.
 
-    question: Question
-    sequences: Sequence[str]
-    deadline: float | None
-    answer: asyncio.Future[Answered]
-    accepted_at: float
-
-    @property
-    def wanted(self) -> bool:
-        """Whether somebody still waits for it."""
-        return not self.answer.done() and (self.deadline is None or time.monotonic() < self.deadline)
-
-
-class RecentReads:
-    """Answers to the latest distinct reads of one question, so that a library's duplicates are computed once.
-
-    Bounded in reads and letters: when full it starts anew, with the reads of the window at hand.
+    Attributes:
+        owners: the chunks that each distinct read belongs to.
+        todo: reads that are still to be computed, longest first, so that the next ones are at the end.
+        position: row of each answered read in the parts, one after the other.
+        parts: answers as they came.
     """
 
-    def __init__(self, question: Question, *, reads: int, letters: int) -> None:
-        self._question = question
-        self._most_reads = reads
-        self._most_letters = letters
-        self._letters = 0
-        self.position: dict[str, int] = {}
-        self.answers = question.answer([])
+    owners: dict[str, list[Work]] = field(default_factory=dict)
+    todo: list[str] = field(default_factory=list)
+    position: dict[str, int] = field(default_factory=dict)
+    parts: list[Classifications] = field(default_factory=list)
 
-    def answer(self, owners: dict[str, list[Work]], batch_reads: int) -> None:
-        """Compute and remember the reads that are not known yet, shortest first, but for those nobody wants."""
-        new = sorted((s for s in owners if s not in self.position), key=lambda sequence: (len(sequence), sequence))
-        if not new:
-            return
-        computed: list[str] = []
-        parts: list[Classifications] = []
-        for start in range(0, len(new), batch_reads):
-            batch = _still_wanted(new[start : start + batch_reads], owners)
-            if batch:
-                parts.append(self._question.answer(batch))
-                computed += batch
-        self._letters += sum(map(len, computed))
-        if len(self.position) + len(computed) > self._most_reads or self._letters > self._most_letters:
-            known = [sequence for sequence in owners if sequence in self.position]
-            rows = np.array([self.position[sequence] for sequence in known], dtype=np.int64)
-            self.answers = select(self.answers, rows)
-            self.position = {sequence: row for row, sequence in enumerate(known)}
-            self._letters = sum(map(len, known)) + sum(map(len, computed))
-        self.position.update(zip(computed, range(len(self.position), len(self.position) + len(computed)), strict=True))
-        self.answers = concatenate([self.answers, *parts])
+    def add(self, sequences: Sequence[str], answers: Classifications) -> None:
+        """Keep answers."""
+        start = len(self.position)
+        self.position.update(zip(sequences, range(start, start + len(sequences)), strict=True))
+        self.parts.append(answers)
+
+    def next_reads(self, most_cost: float, most_reads: int) -> list[str]:
+        """Take the next reads that somebody still wants; at least one when there is one."""
+        wanted: dict[Work, bool] = {}
+        chosen: list[str] = []
+        cost = 0
+        while self.todo and len(chosen) < most_reads and (not chosen or cost < most_cost):
+            sequence = self.todo.pop()
+            owners = self.owners[sequence]
+            if any(wanted[work] if work in wanted else wanted.setdefault(work, work.wanted) for work in owners):
+                chosen.append(sequence)
+                cost += padded_letters(len(sequence))
+        return chosen
 
 
-def _still_wanted(batch: list[str], owners: dict[str, list[Work]]) -> list[str]:
-    wanted = {work for sequence in batch for work in owners[sequence]}
-    wanted = {work for work in wanted if work.wanted}
-    return [sequence for sequence in batch if not wanted.isdisjoint(owners[sequence])]
-
-
-@dataclass(eq=False)
 class Window:
     """Chunks that are computed together."""
 
-    works: list[Work] = field(default_factory=list)
-    owners: dict[Question, dict[str, list[Work]]] = field(default_factory=dict)
-    reads: int = 0
-    letters: int = 0
+    def __init__(self) -> None:
+        self.works: list[Work] = []
+        self.reads = 0
+        self.cost = 0
+        self._asked: dict[Question, _Asked] = {}
+        self._prepared = False
 
     def add(self, work: Work) -> None:
         """Add a chunk."""
         self.works.append(work)
         self.reads += len(work.sequences)
-        owners_of = self.owners.setdefault(work.question, {})
-        for sequence in dict.fromkeys(work.sequences):
+        owners_of = self._asked.setdefault(work.question, _Asked()).owners
+        for sequence in work.sequences:
             owners = owners_of.setdefault(sequence, [])
             if not owners:
-                self.letters += len(sequence)
-            owners.append(work)
+                self.cost += padded_letters(len(sequence))
+            if not owners or owners[-1] is not work:
+                owners.append(work)
 
+    def step(self, cache: AnswerCache, *, most_cost: float, most_reads: int) -> tuple[int, bool]:
+        """Compute the next reads; in the worker thread.
 
-class Worker:
-    """What runs in the worker thread: the only user of the classifiers."""
+        Returns:
+            The padded letters that were computed, and whether reads are left.
+        """
+        if not self._prepared:
+            self._prepared = True
+            for question, asked in self._asked.items():
+                known, answers = cache.find(question, list(asked.owners))
+                if answers is not None:
+                    asked.add(known, _from_cache(answers))
+                unknown = asked.owners.keys() - asked.position.keys()
+                asked.todo = sorted(unknown, key=lambda sequence: (-len(sequence), sequence))
+        computed = 0
+        for question, asked in self._asked.items():
+            reads = asked.next_reads(most_cost - computed, most_reads)
+            if reads:
+                answers = question.answer(reads)
+                cache.add(question, reads, answers)
+                asked.add(reads, answers)
+                computed += sum(padded_letters(len(read)) for read in reads)
+                break
+        return computed, any(asked.todo for asked in self._asked.values())
 
-    def __init__(self, *, batch_reads: int, remembered_reads: int, remembered_letters: int) -> None:
-        self._batch_reads = batch_reads
-        self._remembered_reads = remembered_reads
-        self._remembered_letters = remembered_letters
-        self._recent: dict[Question, RecentReads] = {}
-
-    def compute(self, window: Window) -> list[Classifications | None]:
-        """Return the answers of each chunk, None for one that nobody wants any more."""
-        for question, owners in window.owners.items():
-            self._memory_of(question).answer(owners, self._batch_reads)
+    def finish(self, cache: AnswerCache) -> list[Classifications | None]:
+        """Return the answers of each chunk, None for one that nobody wants any more; in the worker thread."""
+        whole = {q: _with_markers(q, asked, cache) for q, asked in self._asked.items() if asked.parts}
         answers: list[Classifications | None] = []
-        for work in window.works:
-            recent = self._recent[work.question]
-            rows = [recent.position.get(sequence, -1) for sequence in work.sequences]
-            answers.append(None if -1 in rows else select(recent.answers, np.array(rows, dtype=np.int64)))
-        # Callers may state any novelty mix: only the questions of this window are remembered.
-        self._recent = {question: self._recent[question] for question in window.owners}
+        for work in self.works:
+            position = self._asked[work.question].position
+            rows = [position.get(sequence, -1) for sequence in work.sequences]
+            if not rows:
+                answers.append(work.question.answer([]))
+            elif -1 in rows:
+                answers.append(None)
+            else:
+                answers.append(select(whole[work.question], np.array(rows, dtype=np.int64)))
         return answers
 
-    def _memory_of(self, question: Question) -> RecentReads:
-        recent = self._recent.get(question)
-        if recent is None:
-            recent = RecentReads(question, reads=self._remembered_reads, letters=self._remembered_letters)
-            self._recent[question] = recent
-        return recent
+
+def _from_cache(answers: Classifications) -> Classifications:
+    """Return answers marked as cached; those without a name stay rejected."""
+    source = np.where(answers.source == Source.MODEL, Source.CACHE, answers.source).astype(np.int8)
+    return replace(answers, source=source)
+
+
+def _with_markers(question: Question, asked: _Asked, cache: AnswerCache) -> Classifications:
+    """Return the answers, with the marker of another resident model where that knows a rejected read."""
+    answers = concatenate(asked.parts)
+    rejected = np.flatnonzero(answers.source == Source.REJECTED).tolist()
+    reads = list(asked.position)
+    rejected = [row for row in rejected if answers.errors[row] is None]
+    if not rejected or not question.elsewhere:
+        return answers
+    errors = list(answers.errors)
+    for row, marker in zip(rejected, _better_markers(question, [reads[row] for row in rejected], cache), strict=True):
+        if marker:
+            message = f"not a read of {question.marker or 'this marker'}: the resident model of {marker} knows it"
+            errors[row] = ReadError(ReadErrorCode.WRONG_MARKER, message, marker)
+    return replace(answers, errors=errors)
+
+
+def _better_markers(question: Question, reads: list[str], cache: AnswerCache) -> list[str]:
+    """Return the marker of the model that knows each read best, by identity to its reference; "" for none."""
+    best = np.full(len(reads), -1.0)
+    markers = [""] * len(reads)
+    for other in question.elsewhere:
+        answers = _answers_to(other, reads, cache)
+        identity = np.nan_to_num(answers.nearest_identity, nan=0.0)
+        for row in np.flatnonzero((answers.source != Source.REJECTED) & (identity > best)).tolist():
+            best[row] = identity[row]
+            markers[row] = other.marker
+    return markers
+
+
+def _answers_to(question: Question, reads: list[str], cache: AnswerCache) -> Classifications:
+    known, found = cache.find(question, reads)
+    position = {read: row for row, read in enumerate(known)}
+    unknown = [read for read in reads if read not in position]
+    parts = [] if found is None else [found]
+    if unknown:
+        parts.append(question.answer(unknown))
+        cache.add(question, unknown, parts[-1])
+        position.update(zip(unknown, range(len(known), len(reads)), strict=True))
+    return select(concatenate(parts), np.array([position[read] for read in reads], dtype=np.int64))

@@ -8,23 +8,22 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from support.serving import PacedClassifier, RunningServer, paced_model, running_server
+from support.serving import PacedClassifier, RunningServer, paced_model, rows_of, running_server
 
 from abyssal.client import Client, ServiceError, ServiceUnavailable
 from abyssal.client.asynchronous import AsyncClient
 from abyssal.config.models import NoveltyConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.records import SequenceRecord
-from abyssal.taxonomy.classifications import tsv_rows
 
 pytestmark = pytest.mark.timeout(90)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}{'C' * (i // 64)}" for i in range(1000)]
-EXPECTED = tsv_rows(READS, PacedClassifier().classify(READS))
+EXPECTED = rows_of(READS, PacedClassifier().classify(READS))
 
 
 def test_answers_are_the_classifiers(server: RunningServer) -> None:
     with Client(server.target, chunk_reads=64) as client:
-        assert tsv_rows(READS, client.classify(READS)) == EXPECTED
+        assert rows_of(READS, client.classify(READS)) == EXPECTED
         assert client.current_model().ranks == ("domain", "genus", "species")
 
 
@@ -45,8 +44,8 @@ def test_progress_counts_reads(server: RunningServer) -> None:
 def test_records_keep_their_ids(server: RunningServer) -> None:
     records = [SequenceRecord(f"r{i}", read) for i, read in enumerate(READS)]
     with Client(server.target, chunk_reads=100) as client:
-        rows = [row for ids, answers in client.classify_records(records) for row in tsv_rows(ids, answers)]
-    assert rows == tsv_rows([record.id for record in records], PacedClassifier().classify(READS))
+        rows = [row for ids, answers in client.classify_records(records) for row in rows_of(ids, answers)]
+    assert rows == rows_of([record.id for record in records], PacedClassifier().classify(READS))
 
 
 def test_error_of_the_records_reaches_the_caller(server: RunningServer) -> None:
@@ -77,11 +76,11 @@ def test_stream_resumes_on_a_restarted_service_without_gap_or_repeat() -> None:
         port = old.server.port
         answers = client.classify_stream(chunks)
         for chunk in chunks[:20]:
-            rows += tsv_rows(chunk, next(answers))
+            rows += rows_of(chunk, next(answers))
         old.drain()
         with running_server(paced_model(PacedClassifier()), port=port):
             for chunk in chunks[20:]:
-                rows += tsv_rows(chunk, next(answers))
+                rows += rows_of(chunk, next(answers))
             assert next(answers, None) is None
     assert rows == EXPECTED
 
@@ -110,7 +109,7 @@ def test_async_client_answers_alike(server: RunningServer) -> None:
             assert (await client.current_model()).name == "paced"
             results = await asyncio.gather(*(client.classify(READS) for _ in range(3)))
             assert {model.digest for model, _ in results} == {"d" * 64}
-            rows = [tsv_rows(READS, answers) for _, answers in results]
+            rows = [rows_of(READS, answers) for _, answers in results]
             assert rows[0] == rows[1] == rows[2]
             return rows[0]
 
@@ -136,7 +135,7 @@ def test_several_clients_get_their_own_answers(server: RunningServer) -> None:
     def classify(number: int) -> None:
         own = READS[number * 7 :] + READS[: number * 7]
         with Client(server.target, chunk_reads=37) as client:
-            if tsv_rows(own, client.classify(own)) != tsv_rows(own, PacedClassifier().classify(own)):
+            if rows_of(own, client.classify(own)) != rows_of(own, PacedClassifier().classify(own)):
                 wrong.append(number)
 
     threads = [threading.Thread(target=classify, args=(number,)) for number in range(8)]

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
-from support.serving import PacedClassifier, paced_model
+from support.serving import PacedClassifier, paced_model, rows_of
 
 from abyssal.config.models import NoveltyConfig
-from abyssal.taxonomy.classifications import tsv_rows
-from abyssal_server.engine import Engine, LetterBudget
+from abyssal_server.engine import Engine
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
+from abyssal_server.fairness import FairQueue, Lane, Room
+from abyssal_server.question import Question
 from abyssal_server.settings import ServerSettings
-from abyssal_server.window import Question
 
 Result = TypeVar("Result")
+LANE = Lane("somebody", interactive=True)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}{'A' * (i % 13)}" for i in range(64)]
 
 
@@ -49,11 +50,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_chunks_of_one_window_share_their_reads(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> None:
-        first = engine.submit_now(question, READS + READS, deadline=None)
-        second = engine.submit_now(question, READS[::-1], deadline=None)
+        first = engine.submit_now(LANE, question, READS + READS, deadline=None)
+        second = engine.submit_now(LANE, question, READS[::-1], deadline=None)
         answers = [(await future).answers for future in (first, second)]
         for reads, answer in zip((READS + READS, READS[::-1]), answers, strict=True):
-            assert tsv_rows(reads, answer) == tsv_rows(reads, PacedClassifier().classify(reads))
+            assert rows_of(reads, answer) == rows_of(reads, PacedClassifier().classify(reads))
 
     with_engine(classifier, test)
     assert sorted(read for call in classifier.calls for read in call) == sorted(set(READS))
@@ -63,9 +64,9 @@ def test_chunks_of_one_window_share_their_reads(classifier: PacedClassifier) -> 
 def test_novelty_mixes_are_kept_apart(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> None:
         mix = NoveltyConfig(species=0.5, genus=0.0, family=0.0)
-        other = Question(question.model_digest, mix, question.classifier)
-        plain = engine.submit_now(question, READS, deadline=None)
-        mixed = engine.submit_now(other, READS, deadline=None)
+        other = replace(question, novelty=mix)
+        plain = engine.submit_now(LANE, question, READS, deadline=None)
+        mixed = engine.submit_now(LANE, other, READS, deadline=None)
         assert (await mixed).answers.confidence.tolist() == ((await plain).answers.confidence * 0.5).tolist()
 
     with_engine(classifier, test)
@@ -76,11 +77,10 @@ def test_lanes_take_turns(classifier: PacedClassifier) -> None:
 
     async def test(engine: Engine, question: Question) -> None:
         classifier.go.clear()
-        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        blocker = engine.submit_now(LANE, question, READS[:1], deadline=None)
         await until(lambda: bool(classifier.calls))
-        lane: deque[object] = deque()
-        many = [await engine.submit(lane, question, [read], deadline=None) for read in READS[1:5]]  # type: ignore[arg-type]
-        one = engine.submit_now(question, [READS[6]], deadline=None)
+        many = [await engine.submit(Lane("bulk"), question, [read], deadline=None) for read in READS[1:5]]
+        one = engine.submit_now(LANE, question, [READS[6]], deadline=None)
         for name, future in [*((f"stream {i}", future) for i, future in enumerate(many)), ("unary", one)]:
             future.add_done_callback(lambda _, name=name: order.append(name))  # type: ignore[misc]
         classifier.go.set()
@@ -94,15 +94,15 @@ def test_no_room_refuses_with_a_time_to_come_back(classifier: PacedClassifier) -
     async def test(engine: Engine, question: Question) -> None:
         classifier.go.clear()
         read = "A" * 40_000
-        waiting = engine.submit_now(question, [read], deadline=None)
+        waiting = engine.submit_now(LANE, question, [read], deadline=None)
         with pytest.raises(Overloaded) as refused:
-            engine.submit_now(question, [read], deadline=None)
+            engine.submit_now(LANE, question, [read], deadline=None)
         assert 0.0 < refused.value.retry_after <= 30.0
         classifier.go.set()
         await waiting
         await asyncio.sleep(0)
-        assert engine.budget.used == 0
-        await engine.submit_now(question, [read], deadline=None)
+        assert engine.room.used == 0
+        await engine.submit_now(LANE, question, [read], deadline=None)
 
     with_engine(classifier, test, message_bytes=65536, queued_letters=65536)
 
@@ -110,14 +110,14 @@ def test_no_room_refuses_with_a_time_to_come_back(classifier: PacedClassifier) -
 def test_cancelled_chunk_is_not_computed_and_gives_its_room_back(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> None:
         classifier.go.clear()
-        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        blocker = engine.submit_now(LANE, question, READS[:1], deadline=None)
         await until(lambda: bool(classifier.calls))
-        dropped = engine.submit_now(question, READS[1:3], deadline=None)
-        shared = engine.submit_now(question, READS[2:4], deadline=None)
+        dropped = engine.submit_now(LANE, question, READS[1:3], deadline=None)
+        shared = engine.submit_now(LANE, question, READS[2:4], deadline=None)
         dropped.cancel()
         classifier.go.set()
         await asyncio.gather(blocker, shared)
-        assert engine.budget.used == 0
+        assert engine.room.used == 0
 
     with_engine(classifier, test)
     assert READS[1] not in {read for call in classifier.calls for read in call}
@@ -126,9 +126,9 @@ def test_cancelled_chunk_is_not_computed_and_gives_its_room_back(classifier: Pac
 def test_passed_deadline_is_not_computed(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> None:
         classifier.go.clear()
-        blocker = engine.submit_now(question, READS[:1], deadline=None)
+        blocker = engine.submit_now(LANE, question, READS[:1], deadline=None)
         await until(lambda: bool(classifier.calls))
-        late = engine.submit_now(question, READS[1:2], deadline=time.monotonic() + 0.01)
+        late = engine.submit_now(LANE, question, READS[1:2], deadline=time.monotonic() + 0.01)
         await asyncio.sleep(0.05)
         classifier.go.set()
         await blocker
@@ -143,9 +143,9 @@ def test_failure_of_one_window_leaves_the_engine_running(classifier: PacedClassi
     async def test(engine: Engine, question: Question) -> None:
         classifier.failure = ArithmeticError("broken")
         with pytest.raises(ArithmeticError):
-            await engine.submit_now(question, READS, deadline=None)
+            await engine.submit_now(LANE, question, READS, deadline=None)
         classifier.failure = None
-        assert len((await engine.submit_now(question, READS, deadline=None)).answers) == len(READS)
+        assert len((await engine.submit_now(LANE, question, READS, deadline=None)).answers) == len(READS)
 
     with_engine(classifier, test)
 
@@ -153,9 +153,9 @@ def test_failure_of_one_window_leaves_the_engine_running(classifier: PacedClassi
 def test_stop_refuses_what_waits(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> asyncio.Future[object]:
         classifier.go.clear()
-        engine.submit_now(question, READS[:1], deadline=None).add_done_callback(lambda future: future.exception())
+        engine.submit_now(LANE, question, READS[:1], deadline=None).add_done_callback(lambda future: future.exception())
         await until(lambda: bool(classifier.calls))
-        return engine.submit_now(question, READS[1:2], deadline=None)  # type: ignore[return-value]
+        return engine.submit_now(LANE, question, READS[1:2], deadline=None)  # type: ignore[return-value]
 
     waiting = with_engine(classifier, test)
     assert isinstance(waiting.exception(), Draining)
@@ -163,39 +163,71 @@ def test_stop_refuses_what_waits(classifier: PacedClassifier) -> None:
 
 def test_empty_chunk_is_answered(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> int:
-        return len((await engine.submit_now(question, [], deadline=None)).answers)
+        return len((await engine.submit_now(LANE, question, [], deadline=None)).answers)
 
     assert with_engine(classifier, test) == 0
 
 
-def test_room_is_granted_in_order_of_arrival() -> None:
-    async def test() -> list[int]:
-        budget = LetterBudget(10)
-        granted: list[int] = []
+def test_room_goes_to_clients_in_turn_and_some_is_kept_for_unary_calls() -> None:
+    async def test() -> list[str]:
+        room = Room(100, bulk_share=0.5)
+        granted: list[str] = []
 
-        async def take(number: int, letters: int) -> None:
-            await budget.take(letters)
-            granted.append(number)
+        async def take(client: str, cost: int) -> None:
+            await room.take(Lane(client), cost)
+            granted.append(client)
 
-        assert budget.try_take(8)
-        tasks = [asyncio.create_task(take(number, letters)) for number, letters in enumerate((5, 1, 4))]
+        await take("a", 50)
+        waiting = [("a", 40), ("a", 40), ("a", 20), ("b", 40), ("c", 5)]
+        tasks = [asyncio.create_task(take(client, cost)) for client, cost in waiting]
         await asyncio.sleep(0)
-        tasks[1].cancel()
-        await asyncio.sleep(0)
-        assert granted == []
-        budget.give(8)
+        assert granted == ["a"]
+        assert room.try_take(50)
+        assert not room.try_take(1)
+        room.give(50)
+        tasks[4].cancel()
+        for cost in (50, 40, 40, 40, 20):
+            room.give_bulk(cost)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert budget.used == 9
+        assert room.used == 0
         return granted
 
-    assert asyncio.run(test()) == [0, 2]
+    assert asyncio.run(test()) == ["a", "a", "b", "a", "a"]
+
+
+def test_a_client_with_many_calls_gets_no_more_turns_than_one_with_one() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for call in range(8):
+        lane = Lane("greedy")
+        for chunk in range(4):
+            queue.push(lane, f"greedy {call}.{chunk}", 100)
+    single = Lane("modest")
+    for chunk in range(4):
+        queue.push(single, f"modest {chunk}", 100)
+    order = [queue.pop() for _ in range(36)]
+    assert [name.split()[0] for name in order[:8]] == ["greedy", "modest"] * 4
+    assert [name for name in order if name.startswith("modest")] == [f"modest {chunk}" for chunk in range(4)]
+    assert order[0:8:2] == ["greedy 0.0", "greedy 1.0", "greedy 2.0", "greedy 3.0"]
+    assert not queue
+    assert queue.cost == 0
+
+
+def test_what_a_read_costs_decides_the_turn() -> None:
+    queue: FairQueue[str] = FairQueue()
+    for number in range(3):
+        queue.push(Lane("long"), f"long {number}", 300)
+    for number in range(6):
+        queue.push(Lane("short"), f"short {number}", 100)
+    assert [queue.pop().split()[0] for _ in range(7)] == ["long", "short", "short", "short", "long", "short", "short"]
 
 
 def test_duplicates_in_later_chunks_are_not_computed_again(classifier: PacedClassifier) -> None:
     async def test(engine: Engine, question: Question) -> None:
         for reads in (READS[:40], READS[20:], READS[::-1]):
-            answers = (await engine.submit_now(question, reads, deadline=None)).answers
-            assert tsv_rows(reads, answers) == tsv_rows(reads, PacedClassifier().classify(reads))
+            answers = (await engine.submit_now(LANE, question, reads, deadline=None)).answers
+            assert rows_of(reads, answers) == rows_of(reads, PacedClassifier().classify(reads))
 
     with_engine(classifier, test)
     assert sorted(read for call in classifier.calls for read in call) == sorted(set(READS))
@@ -205,8 +237,8 @@ def test_duplicates_in_later_chunks_are_not_computed_again(classifier: PacedClas
 def test_memory_of_reads_is_bounded_and_changes_no_answer(classifier: PacedClassifier, bound: dict[str, int]) -> None:
     async def test(engine: Engine, question: Question) -> None:
         for reads in (READS[:32], READS[32:], READS[:32]):
-            answers = (await engine.submit_now(question, reads, deadline=None)).answers
-            assert tsv_rows(reads, answers) == tsv_rows(reads, PacedClassifier().classify(reads))
+            answers = (await engine.submit_now(LANE, question, reads, deadline=None)).answers
+            assert rows_of(reads, answers) == rows_of(reads, PacedClassifier().classify(reads))
 
     with_engine(classifier, test, **bound)
     assert len([read for call in classifier.calls for read in call]) > len(set(READS))

@@ -15,7 +15,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from support.serving import PacedClassifier, RunningServer, paced_model, running_server, server_that_loads
+from support.serving import PacedClassifier, RunningServer, paced_model, rows_of, running_server, server_that_loads
 
 from abyssal.client.session import CHANNEL_OPTIONS
 from abyssal.errors import UsageError
@@ -23,8 +23,7 @@ from abyssal.inference.messages import to_classifications
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1 import classification_pb2 as messages
 from abyssal.inference.v1 import classification_pb2_grpc, common_pb2, models_pb2, models_pb2_grpc
-from abyssal.taxonomy.classifications import tsv_rows
-from abyssal_server.app import CLASSIFICATION
+from abyssal_server.health import CLASSIFICATION
 
 pytestmark = pytest.mark.timeout(60)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}{'ACGT'[i // 16 % 4]}" for i in range(64)]
@@ -79,7 +78,7 @@ def test_unary_answer_is_the_classifiers(stub: classification_pb2_grpc.Classific
     request = messages.ClassifyRequest(sequences=[read.encode("latin-1") for read in reads])
     response = stub.Classify(request)
     expected = PacedClassifier().classify(reads)
-    assert tsv_rows(reads, to_classifications(response.answers, taxa)) == tsv_rows(reads, expected)
+    assert rows_of(reads, to_classifications(response.answers, taxa)) == rows_of(reads, expected)
     assert response.model.digest == "d" * 64
     assert [(item.index, common_pb2.ReadErrorCode.Name(item.code), item.field) for item in response.answers.errors] == [
         (64, "READ_ERROR_CODE_EMPTY", "sequences[64]"),
@@ -100,7 +99,7 @@ def test_stream_answers_chunks_in_order(stub: classification_pb2_grpc.Classifica
     paced = PacedClassifier()
     for reads, frame in zip(chunks, results, strict=True):
         answers = to_classifications(frame.result.answers, taxa)
-        assert tsv_rows(reads, answers) == tsv_rows(reads, paced.classify(reads))
+        assert rows_of(reads, answers) == rows_of(reads, paced.classify(reads))
     assert summary.summary.chunks == 300
     assert summary.summary.reads == sum(map(len, chunks))
 
@@ -191,7 +190,7 @@ def test_full_service_refuses_unary_calls_with_a_time_to_come_back(classifier: P
         stub = classification_pb2_grpc.ClassificationStub(opened)
         request = messages.ClassifyRequest(sequences=[b"A" * 40_000])
         waiting = stub.Classify.future(request)
-        running.wait_until(lambda server: server.engine.budget.used > 0)
+        running.wait_until(lambda server: server.engine.room.used > 0)
         with pytest.raises(grpc.RpcError) as refused:
             stub.Classify(request)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -225,7 +224,7 @@ def test_deadline_ends_the_call(
     with pytest.raises(grpc.RpcError, match="DEADLINE_EXCEEDED"):
         stub.Classify(messages.ClassifyRequest(sequences=[READS[0].encode()]), timeout=0.3)
     classifier.go.set()
-    server.wait_until(lambda running: running.calls.active == 0 and running.engine.budget.used == 0)
+    server.wait_until(lambda running: running.calls.active == 0 and running.engine.room.used == 0)
 
 
 def test_cancelled_stream_leaves_nothing_behind(
@@ -237,7 +236,7 @@ def test_cancelled_stream_leaves_nothing_behind(
         assert next(call).HasField("started")
         assert next(call).result.chunk_id == 0
         call.cancel()
-    server.wait_until(lambda running: running.calls.active == 0 and running.engine.budget.used == 0)
+    server.wait_until(lambda running: running.calls.active == 0 and running.engine.room.used == 0)
     assert stub.Classify(messages.ClassifyRequest(sequences=[READS[0].encode()])).answers.reads == 1
 
 
@@ -280,7 +279,7 @@ def test_stalled_reader_is_not_read_from_any_more(classifier: PacedClassifier, s
         # All chunks are 2 GB and their answers 100 MB; the transport's windows and the chunks in flight are under 1 MB.
         answer = next(call).result.ByteSize()
         assert sent * answer < 2 << 20
-        assert server.server.engine.budget.used <= 4 * 256 * 420
+        assert server.server.engine.room.used <= 4 * 256 * 420
         other = stub.Classify(messages.ClassifyRequest(sequences=[READS[0].encode()]), timeout=5)
         assert other.answers.reads == 1
         call.cancel()
@@ -309,7 +308,7 @@ def test_drain_finishes_accepted_chunks_and_refuses_new_ones(
     call = stub.ClassifyStream(frames())
     assert next(call).HasField("started")
     server.wait_until(lambda running: bool(classifier.calls))
-    server.wait_until(lambda running: running.engine.budget.used == sum(map(len, READS[:5])))
+    server.wait_until(lambda running: running.engine.room.used == 5 * 64)
     drain = threading.Thread(target=server.drain)
     drain.start()
     server.wait_until(lambda running: running.calls.draining)

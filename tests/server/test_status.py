@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from pathlib import Path
 
 import grpc
 import pytest
@@ -36,10 +37,9 @@ def test_every_error_has_a_row_and_no_row_hides_another() -> None:
         assert not any(issubclass(row.error, earlier.error) for earlier in status.TABLE[:place])
 
 
-def test_documented_table_is_the_real_one() -> None:
-    documented = [line for line in (status.__doc__ or "").splitlines() if line.startswith("| ")][1:]
-    real = [f"| {r.error.__name__} | {r.grpc_code.name} | {r.http_status} | {r.reason} |" for r in status.TABLE]
-    assert documented == real
+def test_readme_shows_the_real_table(repository: Path) -> None:
+    readme = (repository / "server" / "README.md").read_text(encoding="utf-8")
+    assert status.markdown_table() in readme, "paste what `python -m abyssal_server.status` prints"
 
 
 def test_status_of_the_service_keeps_its_meaning_in_http() -> None:

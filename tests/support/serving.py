@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from abyssal.config.models import NoveltyConfig
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1.common_pb2 import Model
 from abyssal.sequences.alphabet import first_invalid_letter, normalise
-from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
+from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source, tsv_rows
 from abyssal_server.app import InferenceServer
 from abyssal_server.models import LoadedModel
 from abyssal_server.settings import ServerSettings
@@ -109,6 +110,31 @@ def paced_model(classifier: PacedClassifier, digest: str = "d" * 64) -> LoadedMo
     return LoadedModel(identity, classifier, classifier.embed, taxa, "# paced\n")
 
 
+def rows_of(ids: Sequence[str], answers: Classifications) -> list[str]:
+    """Return the rows of the table, whether an answer came from the model or from the cache of its answers."""
+    source = np.where(answers.source == int(Source.CACHE), int(Source.MODEL), answers.source).astype(np.int8)
+    return tsv_rows(ids, replace(answers, source=source))
+
+
+class OneModel:
+    """A store with one model at every location; ``finish`` holds its loading."""
+
+    def __init__(self, model: LoadedModel, finish: threading.Event | None = None) -> None:
+        self.digest = model.digest
+        self._model = model
+        self._finish = finish
+
+    def open(self, location: str) -> OneModel:
+        """Return the bundle."""
+        return self
+
+    def load(self, opened: object) -> LoadedModel:
+        """Return the model."""
+        if self._finish is not None:
+            self._finish.wait(30)
+        return self._model
+
+
 class RunningServer:
     """An ``InferenceServer`` on its own event loop in its own thread."""
 
@@ -160,7 +186,7 @@ def running_server(model: LoadedModel | Path, **settings: object) -> Iterator[Ru
         if isinstance(model, Path):
             server = InferenceServer(_settings(model, settings))
         else:
-            server = InferenceServer(_settings(Path("unused"), settings), loader=lambda _: model)
+            server = InferenceServer(_settings(Path("unused"), settings), store=OneModel(model))
         await server.start()
         return server
 
@@ -176,12 +202,8 @@ def running_server(model: LoadedModel | Path, **settings: object) -> Iterator[Ru
 def server_that_loads(model: LoadedModel, finish: threading.Event) -> Iterator[str]:
     """Run a service whose model is there only after ``finish``; yields HOST:PORT while it loads."""
 
-    def load(_: Path) -> LoadedModel:
-        finish.wait(30)
-        return model
-
     async def build() -> InferenceServer:
-        return InferenceServer(_settings(Path("unused"), {}), loader=load)
+        return InferenceServer(_settings(Path("unused"), {}), store=OneModel(model, finish))
 
     with event_loop() as loop:
         server = asyncio.run_coroutine_threadsafe(build(), loop).result(30)

@@ -69,7 +69,13 @@ def to_message(answers: Classifications, table: NumberedTaxa) -> Answers:
 def item_errors(errors: Sequence[ReadError | None]) -> list[ItemError]:
     """Return the errors there are, each with the position and path of its read."""
     return [
-        ItemError(index=index, code=int(error.code), message=error.message, field=f"sequences[{index}]")  # type: ignore[arg-type]
+        ItemError(
+            index=index,
+            code=int(error.code),  # type: ignore[arg-type]
+            message=error.message,
+            field=f"sequences[{index}]",
+            marker=error.marker,
+        )
         for index, error in enumerate(errors)
         if error is not None
     ]
@@ -106,7 +112,7 @@ def _decode(message: Answers, table: NumberedTaxa) -> Classifications:
         alternatives[entry.index] = tuple(strings[number] for number in entry.names)
     errors: list[ReadError | None] = [None] * reads
     for item in message.errors:
-        errors[item.index] = ReadError(ReadErrorCode(item.code), item.message)
+        errors[item.index] = ReadError(ReadErrorCode(item.code), item.message, item.marker)
     return Classifications(
         ranks=table.ranks,
         labels=_labels(np.array(message.taxa, dtype=np.uint32).reshape(reads, ranks), table),

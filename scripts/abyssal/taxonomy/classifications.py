@@ -26,14 +26,16 @@ class ReadErrorCode(IntEnum):
     TOO_SHORT = 2
     TOO_LONG = 3
     INVALID_LETTER = 4
+    WRONG_MARKER = 5
 
 
 @dataclass(frozen=True)
 class ReadError:
-    """The typed error of one sequence."""
+    """The typed error of one sequence; ``marker`` is the marker that it is of, when the code is WRONG_MARKER."""
 
     code: ReadErrorCode
     message: str
+    marker: str = ""
 
 
 @dataclass(frozen=True)

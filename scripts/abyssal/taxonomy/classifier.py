@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,22 +31,10 @@ from abyssal.taxonomy.neighbourhood import surroundings
 from abyssal.taxonomy.putative import PutativeIndex, load_putative, no_putative_taxa
 from abyssal.taxonomy.reading import check_read, length_limits
 from abyssal.taxonomy.retrieval import neighbours_of
+from abyssal.taxonomy.threads import usable_threads
 
 WINDOW = 256
 """Distinct reads that one thread answers at a time; bounds memory, changes no answer."""
-
-MOST_THREADS = 8
-"""More threads than this wait for each other more than they work."""
-
-
-def usable_threads() -> int:
-    """Return how many threads answer at once: ``OMP_NUM_THREADS`` where it is set, as in workflow jobs, else all cores.
-
-    Answers do not depend on it: what each thread computes has the same shape whatever their number.
-    """
-    stated = os.environ.get("OMP_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(int(stated) if stated.isdecimal() else cores, MOST_THREADS))
 
 
 @dataclass(frozen=True)

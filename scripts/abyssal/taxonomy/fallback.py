@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.config.fallback import FallbackConfig
+from abyssal.config.models import NoveltyConfig
 from abyssal.errors import ConfigError, ToolError
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.records import write_fasta
@@ -187,7 +188,12 @@ class Fallback:
         self._folder.cleanup()
 
     def revise(
-        self, sequences: Sequence[str], answers: Classifications, budget: Budget | None = None
+        self,
+        sequences: Sequence[str],
+        answers: Classifications,
+        budget: Budget | None = None,
+        *,
+        novelty: NoveltyConfig | None = None,
     ) -> tuple[Classifications, Gain]:
         """Search for reads that are open and answer them once more.
 
@@ -195,6 +201,7 @@ class Fallback:
             sequences: what was classified, as it was given.
             answers: the classifier's answers.
             budget: what it may cost.
+            novelty: the mix for which confidences shall hold, as in the classifier's answers.
 
         Returns:
             The answers, those of searched reads with source FALLBACK where anything was found, and the gain.
@@ -213,7 +220,7 @@ class Fallback:
             if left is not None and left <= 0:
                 break
             part = open_groups[start : min(start + _CHUNK, most)]
-            second = self._second(sequences, firsts[part], left)
+            second = self._second([sequences[row] for row in firsts[part]], left, novelty)
             if second is None:
                 break
             searched += part.size
@@ -230,19 +237,16 @@ class Fallback:
         found = np.flatnonzero(wanted)
         return found[np.argsort(answers.confidence[firsts[found], self._rank], kind="stable")]
 
-    def _second(
-        self, sequences: Sequence[str], rows: NDArray[np.int64], timeout: float | None
-    ) -> Classifications | None:
+    def _second(self, given: list[str], timeout: float | None, novelty: NoveltyConfig | None) -> Classifications | None:
         """Search and answer; None when the program ran out of time."""
         assert self._search is not None
-        given = [sequences[row] for row in rows]
         try:
             hits = self._search.hits(self._classifier.oriented(given), timeout)
         except ToolError:
             if timeout is None:
                 raise
             return None
-        second = self._classifier.classify(given, hits=hits)
+        second = self._classifier.classify(given, novelty=novelty, hits=hits)
         source = np.where(hits[:, 0] >= 0, np.int8(Source.FALLBACK), second.source).astype(np.int8)
         return replace(second, source=source)
 

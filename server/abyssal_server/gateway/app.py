@@ -24,7 +24,6 @@ from abyssal.config.models import NoveltyConfig
 from abyssal.errors import AbyssalError
 from abyssal.sequences.records import SequenceRecord
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal_server.app import CLASSIFICATION
 from abyssal_server.errors import InvalidRequest, NotReady, Overloaded, TooLarge, UnsupportedMedia
 from abyssal_server.gateway import examples
 from abyssal_server.gateway.bodies import BodyLimits, expanded_body
@@ -32,6 +31,7 @@ from abyssal_server.gateway.middleware import REQUEST_ID, RequestGuard
 from abyssal_server.gateway.problems import Problem, error_response, problem_response
 from abyssal_server.gateway.results import ClassifyOutput, ModelOutput, classify_output, model_output
 from abyssal_server.gateway.uploads import parse_json, parse_sequences
+from abyssal_server.health import CLASSIFICATION
 from abyssal_server.settings import GatewaySettings
 
 TSV = "text/tab-separated-values"

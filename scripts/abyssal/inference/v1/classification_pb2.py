@@ -25,41 +25,43 @@ _sym_db = _symbol_database.Default()
 from abyssal.inference.v1 import common_pb2 as abyssal_dot_inference_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)abyssal/inference/v1/classification.proto\x12\x14\x61\x62yssal.inference.v1\x1a!abyssal/inference/v1/common.proto\"j\n\x0e\x43lassifyConfig\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x36\n\x07novelty\x18\x02 \x01(\x0b\x32 .abyssal.inference.v1.NoveltyMixH\x00\x88\x01\x01\x42\n\n\x08_novelty\"Z\n\x0f\x43lassifyRequest\x12\x34\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.abyssal.inference.v1.ClassifyConfig\x12\x11\n\tsequences\x18\x02 \x03(\x0c\"\x9c\x01\n\x10\x43lassifyResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12.\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x1d.abyssal.inference.v1.Answers\x12,\n\x06timing\x18\x03 \x01(\x0b\x32\x1c.abyssal.inference.v1.Timing\"\x8a\x01\n\x15\x43lassifyStreamRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.abyssal.inference.v1.ClassifyConfigH\x00\x12\x30\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1f.abyssal.inference.v1.ReadChunkH\x00\x42\x07\n\x05\x66rame\"0\n\tReadChunk\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\x04\x12\x11\n\tsequences\x18\x02 \x03(\x0c\"\xc6\x01\n\x16\x43lassifyStreamResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.abyssal.inference.v1.StreamStartedH\x00\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32!.abyssal.inference.v1.ChunkResultH\x00\x12\x36\n\x07summary\x18\x03 \x01(\x0b\x32#.abyssal.inference.v1.StreamSummaryH\x00\x42\x07\n\x05\x66rame\"i\n\rStreamStarted\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12,\n\x06limits\x18\x02 \x01(\x0b\x32\x1c.abyssal.inference.v1.Limits\"\x93\x01\n\x0b\x43hunkResult\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12.\n\x07\x61nswers\x18\x03 \x01(\x0b\x32\x1d.abyssal.inference.v1.Answers\x12,\n\x06timing\x18\x04 \x01(\x0b\x32\x1c.abyssal.inference.v1.Timing\">\n\rStreamSummary\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\x04\x12\r\n\x05reads\x18\x02 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\x04\"\x86\x03\n\x07\x41nswers\x12\r\n\x05reads\x18\x01 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0c\n\x04taxa\x18\x03 \x03(\r\x12\x13\n\x0b\x63onfidences\x18\x04 \x03(\x02\x12\x16\n\x0e\x61\x63\x63\x65pted_ranks\x18\x05 \x03(\r\x12\x13\n\x0bnovel_ranks\x18\x06 \x03(\r\x12-\n\x07sources\x18\x07 \x03(\x0e\x32\x1c.abyssal.inference.v1.Source\x12\x0f\n\x07strings\x18\x08 \x03(\t\x12\x15\n\rputative_taxa\x18\t \x03(\r\x12\x13\n\x0bnearest_ids\x18\n \x03(\r\x12\x1a\n\x12nearest_identities\x18\x0b \x03(\x02\x12\x19\n\x11nearest_coverages\x18\x0c \x03(\x02\x12\x38\n\x0c\x61lternatives\x18\r \x03(\x0b\x32\".abyssal.inference.v1.Alternatives\x12/\n\x06\x65rrors\x18\x0e \x03(\x0b\x32\x1f.abyssal.inference.v1.ItemError\",\n\x0c\x41lternatives\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05names\x18\x02 \x03(\r\"7\n\x0c\x45mbedRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x11\n\tsequences\x18\x02 \x03(\x0c\"\x90\x01\n\rEmbedResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x0f\n\x07vectors\x18\x03 \x03(\x02\x12/\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x1f.abyssal.inference.v1.ItemError*n\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x10\n\x0cSOURCE_CACHE\x10\x02\x12\x13\n\x0fSOURCE_FALLBACK\x10\x03\x12\x13\n\x0fSOURCE_REJECTED\x10\x04\x32\xae\x02\n\x0e\x43lassification\x12Y\n\x08\x43lassify\x12%.abyssal.inference.v1.ClassifyRequest\x1a&.abyssal.inference.v1.ClassifyResponse\x12o\n\x0e\x43lassifyStream\x12+.abyssal.inference.v1.ClassifyStreamRequest\x1a,.abyssal.inference.v1.ClassifyStreamResponse(\x01\x30\x01\x12P\n\x05\x45mbed\x12\".abyssal.inference.v1.EmbedRequest\x1a#.abyssal.inference.v1.EmbedResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)abyssal/inference/v1/classification.proto\x12\x14\x61\x62yssal.inference.v1\x1a!abyssal/inference/v1/common.proto\"\xd4\x01\n\x0e\x43lassifyConfig\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x36\n\x07novelty\x18\x02 \x01(\x0b\x32 .abyssal.inference.v1.NoveltyMixH\x00\x88\x01\x01\x12\x32\n\x05model\x18\x03 \x01(\x0b\x32#.abyssal.inference.v1.ModelSelector\x12\x34\n\x08\x66\x61llback\x18\x04 \x01(\x0e\x32\".abyssal.inference.v1.FallbackModeB\n\n\x08_novelty\"Z\n\x0f\x43lassifyRequest\x12\x34\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.abyssal.inference.v1.ClassifyConfig\x12\x11\n\tsequences\x18\x02 \x03(\x0c\"\x9c\x01\n\x10\x43lassifyResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12.\n\x07\x61nswers\x18\x02 \x01(\x0b\x32\x1d.abyssal.inference.v1.Answers\x12,\n\x06timing\x18\x03 \x01(\x0b\x32\x1c.abyssal.inference.v1.Timing\"\x8a\x01\n\x15\x43lassifyStreamRequest\x12\x36\n\x06\x63onfig\x18\x01 \x01(\x0b\x32$.abyssal.inference.v1.ClassifyConfigH\x00\x12\x30\n\x05\x63hunk\x18\x02 \x01(\x0b\x32\x1f.abyssal.inference.v1.ReadChunkH\x00\x42\x07\n\x05\x66rame\"0\n\tReadChunk\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\x04\x12\x11\n\tsequences\x18\x02 \x03(\x0c\"\xc6\x01\n\x16\x43lassifyStreamResponse\x12\x36\n\x07started\x18\x01 \x01(\x0b\x32#.abyssal.inference.v1.StreamStartedH\x00\x12\x33\n\x06result\x18\x02 \x01(\x0b\x32!.abyssal.inference.v1.ChunkResultH\x00\x12\x36\n\x07summary\x18\x03 \x01(\x0b\x32#.abyssal.inference.v1.StreamSummaryH\x00\x42\x07\n\x05\x66rame\"i\n\rStreamStarted\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12,\n\x06limits\x18\x02 \x01(\x0b\x32\x1c.abyssal.inference.v1.Limits\"\xbf\x01\n\x0b\x43hunkResult\x12\x10\n\x08\x63hunk_id\x18\x01 \x01(\x04\x12\x14\n\x0cmodel_digest\x18\x02 \x01(\t\x12.\n\x07\x61nswers\x18\x03 \x01(\x0b\x32\x1d.abyssal.inference.v1.Answers\x12,\n\x06timing\x18\x04 \x01(\x0b\x32\x1c.abyssal.inference.v1.Timing\x12\x10\n\x08revision\x18\x05 \x01(\r\x12\x18\n\x10revision_follows\x18\x06 \x01(\x08\"`\n\rStreamSummary\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\x04\x12\r\n\x05reads\x18\x02 \x01(\x04\x12\x0e\n\x06\x65rrors\x18\x03 \x01(\x04\x12\x0e\n\x06\x63\x61\x63hed\x18\x04 \x01(\x04\x12\x10\n\x08searched\x18\x05 \x01(\x04\"\x86\x03\n\x07\x41nswers\x12\r\n\x05reads\x18\x01 \x01(\r\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x0c\n\x04taxa\x18\x03 \x03(\r\x12\x13\n\x0b\x63onfidences\x18\x04 \x03(\x02\x12\x16\n\x0e\x61\x63\x63\x65pted_ranks\x18\x05 \x03(\r\x12\x13\n\x0bnovel_ranks\x18\x06 \x03(\r\x12-\n\x07sources\x18\x07 \x03(\x0e\x32\x1c.abyssal.inference.v1.Source\x12\x0f\n\x07strings\x18\x08 \x03(\t\x12\x15\n\rputative_taxa\x18\t \x03(\r\x12\x13\n\x0bnearest_ids\x18\n \x03(\r\x12\x1a\n\x12nearest_identities\x18\x0b \x03(\x02\x12\x19\n\x11nearest_coverages\x18\x0c \x03(\x02\x12\x38\n\x0c\x61lternatives\x18\r \x03(\x0b\x32\".abyssal.inference.v1.Alternatives\x12/\n\x06\x65rrors\x18\x0e \x03(\x0b\x32\x1f.abyssal.inference.v1.ItemError\",\n\x0c\x41lternatives\x12\r\n\x05index\x18\x01 \x01(\r\x12\r\n\x05names\x18\x02 \x03(\r\"k\n\x0c\x45mbedRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x11\n\tsequences\x18\x02 \x03(\x0c\x12\x32\n\x05model\x18\x03 \x01(\x0b\x32#.abyssal.inference.v1.ModelSelector\"\x90\x01\n\rEmbedResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12\x11\n\tdimension\x18\x02 \x01(\r\x12\x0f\n\x07vectors\x18\x03 \x03(\x02\x12/\n\x06\x65rrors\x18\x04 \x03(\x0b\x32\x1f.abyssal.inference.v1.ItemError*b\n\x0c\x46\x61llbackMode\x12\x1d\n\x19\x46\x41LLBACK_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46\x41LLBACK_MODE_OFF\x10\x01\x12\x1c\n\x18\x46\x41LLBACK_MODE_OPEN_READS\x10\x02*n\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSOURCE_MODEL\x10\x01\x12\x10\n\x0cSOURCE_CACHE\x10\x02\x12\x13\n\x0fSOURCE_FALLBACK\x10\x03\x12\x13\n\x0fSOURCE_REJECTED\x10\x04\x32\xae\x02\n\x0e\x43lassification\x12Y\n\x08\x43lassify\x12%.abyssal.inference.v1.ClassifyRequest\x1a&.abyssal.inference.v1.ClassifyResponse\x12o\n\x0e\x43lassifyStream\x12+.abyssal.inference.v1.ClassifyStreamRequest\x1a,.abyssal.inference.v1.ClassifyStreamResponse(\x01\x30\x01\x12P\n\x05\x45mbed\x12\".abyssal.inference.v1.EmbedRequest\x1a#.abyssal.inference.v1.EmbedResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'abyssal.inference.v1.classification_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SOURCE']._serialized_start=1817
-  _globals['_SOURCE']._serialized_end=1927
-  _globals['_CLASSIFYCONFIG']._serialized_start=102
-  _globals['_CLASSIFYCONFIG']._serialized_end=208
-  _globals['_CLASSIFYREQUEST']._serialized_start=210
-  _globals['_CLASSIFYREQUEST']._serialized_end=300
-  _globals['_CLASSIFYRESPONSE']._serialized_start=303
-  _globals['_CLASSIFYRESPONSE']._serialized_end=459
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=462
-  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=600
-  _globals['_READCHUNK']._serialized_start=602
-  _globals['_READCHUNK']._serialized_end=650
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=653
-  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=851
-  _globals['_STREAMSTARTED']._serialized_start=853
-  _globals['_STREAMSTARTED']._serialized_end=958
-  _globals['_CHUNKRESULT']._serialized_start=961
-  _globals['_CHUNKRESULT']._serialized_end=1108
-  _globals['_STREAMSUMMARY']._serialized_start=1110
-  _globals['_STREAMSUMMARY']._serialized_end=1172
-  _globals['_ANSWERS']._serialized_start=1175
-  _globals['_ANSWERS']._serialized_end=1565
-  _globals['_ALTERNATIVES']._serialized_start=1567
-  _globals['_ALTERNATIVES']._serialized_end=1611
-  _globals['_EMBEDREQUEST']._serialized_start=1613
-  _globals['_EMBEDREQUEST']._serialized_end=1668
-  _globals['_EMBEDRESPONSE']._serialized_start=1671
-  _globals['_EMBEDRESPONSE']._serialized_end=1815
-  _globals['_CLASSIFICATION']._serialized_start=1930
-  _globals['_CLASSIFICATION']._serialized_end=2232
+  _globals['_FALLBACKMODE']._serialized_start=2054
+  _globals['_FALLBACKMODE']._serialized_end=2152
+  _globals['_SOURCE']._serialized_start=2154
+  _globals['_SOURCE']._serialized_end=2264
+  _globals['_CLASSIFYCONFIG']._serialized_start=103
+  _globals['_CLASSIFYCONFIG']._serialized_end=315
+  _globals['_CLASSIFYREQUEST']._serialized_start=317
+  _globals['_CLASSIFYREQUEST']._serialized_end=407
+  _globals['_CLASSIFYRESPONSE']._serialized_start=410
+  _globals['_CLASSIFYRESPONSE']._serialized_end=566
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_start=569
+  _globals['_CLASSIFYSTREAMREQUEST']._serialized_end=707
+  _globals['_READCHUNK']._serialized_start=709
+  _globals['_READCHUNK']._serialized_end=757
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_start=760
+  _globals['_CLASSIFYSTREAMRESPONSE']._serialized_end=958
+  _globals['_STREAMSTARTED']._serialized_start=960
+  _globals['_STREAMSTARTED']._serialized_end=1065
+  _globals['_CHUNKRESULT']._serialized_start=1068
+  _globals['_CHUNKRESULT']._serialized_end=1259
+  _globals['_STREAMSUMMARY']._serialized_start=1261
+  _globals['_STREAMSUMMARY']._serialized_end=1357
+  _globals['_ANSWERS']._serialized_start=1360
+  _globals['_ANSWERS']._serialized_end=1750
+  _globals['_ALTERNATIVES']._serialized_start=1752
+  _globals['_ALTERNATIVES']._serialized_end=1796
+  _globals['_EMBEDREQUEST']._serialized_start=1798
+  _globals['_EMBEDREQUEST']._serialized_end=1905
+  _globals['_EMBEDRESPONSE']._serialized_start=1908
+  _globals['_EMBEDRESPONSE']._serialized_end=2052
+  _globals['_CLASSIFICATION']._serialized_start=2267
+  _globals['_CLASSIFICATION']._serialized_end=2569
 # @@protoc_insertion_point(module_scope)

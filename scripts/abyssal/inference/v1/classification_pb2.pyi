@@ -8,6 +8,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class FallbackMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FALLBACK_MODE_UNSPECIFIED: _ClassVar[FallbackMode]
+    FALLBACK_MODE_OFF: _ClassVar[FallbackMode]
+    FALLBACK_MODE_OPEN_READS: _ClassVar[FallbackMode]
+
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SOURCE_UNSPECIFIED: _ClassVar[Source]
@@ -15,6 +21,9 @@ class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_CACHE: _ClassVar[Source]
     SOURCE_FALLBACK: _ClassVar[Source]
     SOURCE_REJECTED: _ClassVar[Source]
+FALLBACK_MODE_UNSPECIFIED: FallbackMode
+FALLBACK_MODE_OFF: FallbackMode
+FALLBACK_MODE_OPEN_READS: FallbackMode
 SOURCE_UNSPECIFIED: Source
 SOURCE_MODEL: Source
 SOURCE_CACHE: Source
@@ -22,12 +31,16 @@ SOURCE_FALLBACK: Source
 SOURCE_REJECTED: Source
 
 class ClassifyConfig(_message.Message):
-    __slots__ = ("model_digest", "novelty")
+    __slots__ = ("model_digest", "novelty", "model", "fallback")
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     NOVELTY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
     model_digest: str
     novelty: _common_pb2.NoveltyMix
-    def __init__(self, model_digest: _Optional[str] = ..., novelty: _Optional[_Union[_common_pb2.NoveltyMix, _Mapping]] = ...) -> None: ...
+    model: _common_pb2.ModelSelector
+    fallback: FallbackMode
+    def __init__(self, model_digest: _Optional[str] = ..., novelty: _Optional[_Union[_common_pb2.NoveltyMix, _Mapping]] = ..., model: _Optional[_Union[_common_pb2.ModelSelector, _Mapping]] = ..., fallback: _Optional[_Union[FallbackMode, str]] = ...) -> None: ...
 
 class ClassifyRequest(_message.Message):
     __slots__ = ("config", "sequences")
@@ -82,26 +95,34 @@ class StreamStarted(_message.Message):
     def __init__(self, model: _Optional[_Union[_common_pb2.Model, _Mapping]] = ..., limits: _Optional[_Union[_common_pb2.Limits, _Mapping]] = ...) -> None: ...
 
 class ChunkResult(_message.Message):
-    __slots__ = ("chunk_id", "model_digest", "answers", "timing")
+    __slots__ = ("chunk_id", "model_digest", "answers", "timing", "revision", "revision_follows")
     CHUNK_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     TIMING_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FOLLOWS_FIELD_NUMBER: _ClassVar[int]
     chunk_id: int
     model_digest: str
     answers: Answers
     timing: _common_pb2.Timing
-    def __init__(self, chunk_id: _Optional[int] = ..., model_digest: _Optional[str] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., timing: _Optional[_Union[_common_pb2.Timing, _Mapping]] = ...) -> None: ...
+    revision: int
+    revision_follows: bool
+    def __init__(self, chunk_id: _Optional[int] = ..., model_digest: _Optional[str] = ..., answers: _Optional[_Union[Answers, _Mapping]] = ..., timing: _Optional[_Union[_common_pb2.Timing, _Mapping]] = ..., revision: _Optional[int] = ..., revision_follows: _Optional[bool] = ...) -> None: ...
 
 class StreamSummary(_message.Message):
-    __slots__ = ("chunks", "reads", "errors")
+    __slots__ = ("chunks", "reads", "errors", "cached", "searched")
     CHUNKS_FIELD_NUMBER: _ClassVar[int]
     READS_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    SEARCHED_FIELD_NUMBER: _ClassVar[int]
     chunks: int
     reads: int
     errors: int
-    def __init__(self, chunks: _Optional[int] = ..., reads: _Optional[int] = ..., errors: _Optional[int] = ...) -> None: ...
+    cached: int
+    searched: int
+    def __init__(self, chunks: _Optional[int] = ..., reads: _Optional[int] = ..., errors: _Optional[int] = ..., cached: _Optional[int] = ..., searched: _Optional[int] = ...) -> None: ...
 
 class Answers(_message.Message):
     __slots__ = ("reads", "engine", "taxa", "confidences", "accepted_ranks", "novel_ranks", "sources", "strings", "putative_taxa", "nearest_ids", "nearest_identities", "nearest_coverages", "alternatives", "errors")
@@ -144,12 +165,14 @@ class Alternatives(_message.Message):
     def __init__(self, index: _Optional[int] = ..., names: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
-    __slots__ = ("model_digest", "sequences")
+    __slots__ = ("model_digest", "sequences", "model")
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     SEQUENCES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     model_digest: str
     sequences: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, model_digest: _Optional[str] = ..., sequences: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    model: _common_pb2.ModelSelector
+    def __init__(self, model_digest: _Optional[str] = ..., sequences: _Optional[_Iterable[bytes]] = ..., model: _Optional[_Union[_common_pb2.ModelSelector, _Mapping]] = ...) -> None: ...
 
 class EmbedResponse(_message.Message):
     __slots__ = ("model", "dimension", "vectors", "errors")

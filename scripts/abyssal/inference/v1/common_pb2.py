@@ -24,23 +24,25 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!abyssal/inference/v1/common.proto\x12\x14\x61\x62yssal.inference.v1\"~\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06marker\x18\x04 \x01(\t\x12\r\n\x05ranks\x18\x05 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x17\n\x0ftaxonomy_digest\x18\x07 \x01(\t\"\x84\x01\n\x06Limits\x12\x17\n\x0freads_per_chunk\x18\x01 \x01(\r\x12\x15\n\rmessage_bytes\x18\x02 \x01(\r\x12\x18\n\x10\x63hunks_in_flight\x18\x03 \x01(\r\x12\x16\n\x0equeued_letters\x18\x04 \x01(\x04\x12\x18\n\x10\x63oncurrent_calls\x18\x05 \x01(\r\"<\n\nNoveltyMix\x12\x0f\n\x07species\x18\x01 \x01(\x01\x12\r\n\x05genus\x18\x02 \x01(\x01\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\x01\"m\n\tItemError\x12\r\n\x05index\x18\x01 \x01(\r\x12\x31\n\x04\x63ode\x18\x02 \x01(\x0e\x32#.abyssal.inference.v1.ReadErrorCode\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\"?\n\x06Timing\x12\x19\n\x11queue_nanoseconds\x18\x01 \x01(\x04\x12\x1a\n\x12\x65ngine_nanoseconds\x18\x02 \x01(\x04*\xac\x01\n\rReadErrorCode\x12\x1f\n\x1bREAD_ERROR_CODE_UNSPECIFIED\x10\x00\x12\x19\n\x15READ_ERROR_CODE_EMPTY\x10\x01\x12\x1d\n\x19READ_ERROR_CODE_TOO_SHORT\x10\x02\x12\x1c\n\x18READ_ERROR_CODE_TOO_LONG\x10\x03\x12\"\n\x1eREAD_ERROR_CODE_INVALID_LETTER\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!abyssal/inference/v1/common.proto\x12\x14\x61\x62yssal.inference.v1\"\x8e\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06\x64igest\x18\x03 \x01(\t\x12\x0e\n\x06marker\x18\x04 \x01(\t\x12\r\n\x05ranks\x18\x05 \x03(\t\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12\x17\n\x0ftaxonomy_digest\x18\x07 \x01(\t\x12\x0e\n\x06labels\x18\x08 \x03(\t\">\n\rModelSelector\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06marker\x18\x03 \x01(\t\"\x84\x01\n\x06Limits\x12\x17\n\x0freads_per_chunk\x18\x01 \x01(\r\x12\x15\n\rmessage_bytes\x18\x02 \x01(\r\x12\x18\n\x10\x63hunks_in_flight\x18\x03 \x01(\r\x12\x16\n\x0equeued_letters\x18\x04 \x01(\x04\x12\x18\n\x10\x63oncurrent_calls\x18\x05 \x01(\r\"<\n\nNoveltyMix\x12\x0f\n\x07species\x18\x01 \x01(\x01\x12\r\n\x05genus\x18\x02 \x01(\x01\x12\x0e\n\x06\x66\x61mily\x18\x03 \x01(\x01\"}\n\tItemError\x12\r\n\x05index\x18\x01 \x01(\r\x12\x31\n\x04\x63ode\x18\x02 \x01(\x0e\x32#.abyssal.inference.v1.ReadErrorCode\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\r\n\x05\x66ield\x18\x04 \x01(\t\x12\x0e\n\x06marker\x18\x05 \x01(\t\"[\n\x06Timing\x12\x19\n\x11queue_nanoseconds\x18\x01 \x01(\x04\x12\x1a\n\x12\x65ngine_nanoseconds\x18\x02 \x01(\x04\x12\x1a\n\x12search_nanoseconds\x18\x03 \x01(\x04*\xce\x01\n\rReadErrorCode\x12\x1f\n\x1bREAD_ERROR_CODE_UNSPECIFIED\x10\x00\x12\x19\n\x15READ_ERROR_CODE_EMPTY\x10\x01\x12\x1d\n\x19READ_ERROR_CODE_TOO_SHORT\x10\x02\x12\x1c\n\x18READ_ERROR_CODE_TOO_LONG\x10\x03\x12\"\n\x1eREAD_ERROR_CODE_INVALID_LETTER\x10\x04\x12 \n\x1cREAD_ERROR_CODE_WRONG_MARKER\x10\x05\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'abyssal.inference.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_READERRORCODE']._serialized_start=561
-  _globals['_READERRORCODE']._serialized_end=733
-  _globals['_MODEL']._serialized_start=59
-  _globals['_MODEL']._serialized_end=185
-  _globals['_LIMITS']._serialized_start=188
-  _globals['_LIMITS']._serialized_end=320
-  _globals['_NOVELTYMIX']._serialized_start=322
-  _globals['_NOVELTYMIX']._serialized_end=382
-  _globals['_ITEMERROR']._serialized_start=384
-  _globals['_ITEMERROR']._serialized_end=493
-  _globals['_TIMING']._serialized_start=495
-  _globals['_TIMING']._serialized_end=558
+  _globals['_READERRORCODE']._serialized_start=686
+  _globals['_READERRORCODE']._serialized_end=892
+  _globals['_MODEL']._serialized_start=60
+  _globals['_MODEL']._serialized_end=202
+  _globals['_MODELSELECTOR']._serialized_start=204
+  _globals['_MODELSELECTOR']._serialized_end=266
+  _globals['_LIMITS']._serialized_start=269
+  _globals['_LIMITS']._serialized_end=401
+  _globals['_NOVELTYMIX']._serialized_start=403
+  _globals['_NOVELTYMIX']._serialized_end=463
+  _globals['_ITEMERROR']._serialized_start=465
+  _globals['_ITEMERROR']._serialized_end=590
+  _globals['_TIMING']._serialized_start=592
+  _globals['_TIMING']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

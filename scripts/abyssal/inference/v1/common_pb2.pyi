@@ -14,14 +14,16 @@ class ReadErrorCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     READ_ERROR_CODE_TOO_SHORT: _ClassVar[ReadErrorCode]
     READ_ERROR_CODE_TOO_LONG: _ClassVar[ReadErrorCode]
     READ_ERROR_CODE_INVALID_LETTER: _ClassVar[ReadErrorCode]
+    READ_ERROR_CODE_WRONG_MARKER: _ClassVar[ReadErrorCode]
 READ_ERROR_CODE_UNSPECIFIED: ReadErrorCode
 READ_ERROR_CODE_EMPTY: ReadErrorCode
 READ_ERROR_CODE_TOO_SHORT: ReadErrorCode
 READ_ERROR_CODE_TOO_LONG: ReadErrorCode
 READ_ERROR_CODE_INVALID_LETTER: ReadErrorCode
+READ_ERROR_CODE_WRONG_MARKER: ReadErrorCode
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "digest", "marker", "ranks", "engine", "taxonomy_digest")
+    __slots__ = ("name", "version", "digest", "marker", "ranks", "engine", "taxonomy_digest", "labels")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +31,7 @@ class Model(_message.Message):
     RANKS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     TAXONOMY_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     digest: str
@@ -36,7 +39,18 @@ class Model(_message.Message):
     ranks: _containers.RepeatedScalarFieldContainer[str]
     engine: str
     taxonomy_digest: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., marker: _Optional[str] = ..., ranks: _Optional[_Iterable[str]] = ..., engine: _Optional[str] = ..., taxonomy_digest: _Optional[str] = ...) -> None: ...
+    labels: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., digest: _Optional[str] = ..., marker: _Optional[str] = ..., ranks: _Optional[_Iterable[str]] = ..., engine: _Optional[str] = ..., taxonomy_digest: _Optional[str] = ..., labels: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ModelSelector(_message.Message):
+    __slots__ = ("name", "version", "marker")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MARKER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    marker: str
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., marker: _Optional[str] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("reads_per_chunk", "message_bytes", "chunks_in_flight", "queued_letters", "concurrent_calls")
@@ -63,21 +77,25 @@ class NoveltyMix(_message.Message):
     def __init__(self, species: _Optional[float] = ..., genus: _Optional[float] = ..., family: _Optional[float] = ...) -> None: ...
 
 class ItemError(_message.Message):
-    __slots__ = ("index", "code", "message", "field")
+    __slots__ = ("index", "code", "message", "field", "marker")
     INDEX_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     FIELD_FIELD_NUMBER: _ClassVar[int]
+    MARKER_FIELD_NUMBER: _ClassVar[int]
     index: int
     code: ReadErrorCode
     message: str
     field: str
-    def __init__(self, index: _Optional[int] = ..., code: _Optional[_Union[ReadErrorCode, str]] = ..., message: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
+    marker: str
+    def __init__(self, index: _Optional[int] = ..., code: _Optional[_Union[ReadErrorCode, str]] = ..., message: _Optional[str] = ..., field: _Optional[str] = ..., marker: _Optional[str] = ...) -> None: ...
 
 class Timing(_message.Message):
-    __slots__ = ("queue_nanoseconds", "engine_nanoseconds")
+    __slots__ = ("queue_nanoseconds", "engine_nanoseconds", "search_nanoseconds")
     QUEUE_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
+    SEARCH_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     queue_nanoseconds: int
     engine_nanoseconds: int
-    def __init__(self, queue_nanoseconds: _Optional[int] = ..., engine_nanoseconds: _Optional[int] = ...) -> None: ...
+    search_nanoseconds: int
+    def __init__(self, queue_nanoseconds: _Optional[int] = ..., engine_nanoseconds: _Optional[int] = ..., search_nanoseconds: _Optional[int] = ...) -> None: ...

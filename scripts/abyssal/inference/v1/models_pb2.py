@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from abyssal.inference.v1 import common_pb2 as abyssal_dot_inference_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!abyssal/inference/v1/models.proto\x12\x14\x61\x62yssal.inference.v1\x1a!abyssal/inference/v1/common.proto\"\x18\n\x16GetCurrentModelRequest\"s\n\x17GetCurrentModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12,\n\x06limits\x18\x02 \x01(\x0b\x32\x1c.abyssal.inference.v1.Limits\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.abyssal.inference.v1.Model\"K\n\x12GetTaxonomyRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\"\x91\x01\n\x13GetTaxonomyResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\r\n\x05ranks\x18\x02 \x03(\t\x12\x0c\n\x04taxa\x18\x03 \x01(\r\x12\r\n\x05names\x18\x04 \x03(\t\x12\x14\n\x0crank_numbers\x18\x05 \x03(\r\x12\x0f\n\x07parents\x18\x06 \x03(\r\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t\"+\n\x13GetModelCardRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\"T\n\x14GetModelCardResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12\x10\n\x08markdown\x18\x02 \x01(\t2\xa4\x03\n\x06Models\x12n\n\x0fGetCurrentModel\x12,.abyssal.inference.v1.GetCurrentModelRequest\x1a-.abyssal.inference.v1.GetCurrentModelResponse\x12_\n\nListModels\x12\'.abyssal.inference.v1.ListModelsRequest\x1a(.abyssal.inference.v1.ListModelsResponse\x12\x62\n\x0bGetTaxonomy\x12(.abyssal.inference.v1.GetTaxonomyRequest\x1a).abyssal.inference.v1.GetTaxonomyResponse\x12\x65\n\x0cGetModelCard\x12).abyssal.inference.v1.GetModelCardRequest\x1a*.abyssal.inference.v1.GetModelCardResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!abyssal/inference/v1/models.proto\x12\x14\x61\x62yssal.inference.v1\x1a!abyssal/inference/v1/common.proto\"L\n\x16GetCurrentModelRequest\x12\x32\n\x05model\x18\x01 \x01(\x0b\x32#.abyssal.inference.v1.ModelSelector\"s\n\x17GetCurrentModelResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12,\n\x06limits\x18\x02 \x01(\x0b\x32\x1c.abyssal.inference.v1.Limits\"\x13\n\x11ListModelsRequest\"A\n\x12ListModelsResponse\x12+\n\x06models\x18\x01 \x03(\x0b\x32\x1b.abyssal.inference.v1.Model\"K\n\x12GetTaxonomyRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\r\"\x91\x01\n\x13GetTaxonomyResponse\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\r\n\x05ranks\x18\x02 \x03(\t\x12\x0c\n\x04taxa\x18\x03 \x01(\r\x12\r\n\x05names\x18\x04 \x03(\t\x12\x14\n\x0crank_numbers\x18\x05 \x03(\r\x12\x0f\n\x07parents\x18\x06 \x03(\r\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t\"_\n\x13GetModelCardRequest\x12\x14\n\x0cmodel_digest\x18\x01 \x01(\t\x12\x32\n\x05model\x18\x02 \x01(\x0b\x32#.abyssal.inference.v1.ModelSelector\"T\n\x14GetModelCardResponse\x12*\n\x05model\x18\x01 \x01(\x0b\x32\x1b.abyssal.inference.v1.Model\x12\x10\n\x08markdown\x18\x02 \x01(\t2\xa4\x03\n\x06Models\x12n\n\x0fGetCurrentModel\x12,.abyssal.inference.v1.GetCurrentModelRequest\x1a-.abyssal.inference.v1.GetCurrentModelResponse\x12_\n\nListModels\x12\'.abyssal.inference.v1.ListModelsRequest\x1a(.abyssal.inference.v1.ListModelsResponse\x12\x62\n\x0bGetTaxonomy\x12(.abyssal.inference.v1.GetTaxonomyRequest\x1a).abyssal.inference.v1.GetTaxonomyResponse\x12\x65\n\x0cGetModelCard\x12).abyssal.inference.v1.GetModelCardRequest\x1a*.abyssal.inference.v1.GetModelCardResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,21 +33,21 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'abyssal.inference.v1.models
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETCURRENTMODELREQUEST']._serialized_start=94
-  _globals['_GETCURRENTMODELREQUEST']._serialized_end=118
-  _globals['_GETCURRENTMODELRESPONSE']._serialized_start=120
-  _globals['_GETCURRENTMODELRESPONSE']._serialized_end=235
-  _globals['_LISTMODELSREQUEST']._serialized_start=237
-  _globals['_LISTMODELSREQUEST']._serialized_end=256
-  _globals['_LISTMODELSRESPONSE']._serialized_start=258
-  _globals['_LISTMODELSRESPONSE']._serialized_end=323
-  _globals['_GETTAXONOMYREQUEST']._serialized_start=325
-  _globals['_GETTAXONOMYREQUEST']._serialized_end=400
-  _globals['_GETTAXONOMYRESPONSE']._serialized_start=403
-  _globals['_GETTAXONOMYRESPONSE']._serialized_end=548
-  _globals['_GETMODELCARDREQUEST']._serialized_start=550
-  _globals['_GETMODELCARDREQUEST']._serialized_end=593
-  _globals['_GETMODELCARDRESPONSE']._serialized_start=595
-  _globals['_GETMODELCARDRESPONSE']._serialized_end=679
-  _globals['_MODELS']._serialized_start=682
-  _globals['_MODELS']._serialized_end=1102
+  _globals['_GETCURRENTMODELREQUEST']._serialized_end=170
+  _globals['_GETCURRENTMODELRESPONSE']._serialized_start=172
+  _globals['_GETCURRENTMODELRESPONSE']._serialized_end=287
+  _globals['_LISTMODELSREQUEST']._serialized_start=289
+  _globals['_LISTMODELSREQUEST']._serialized_end=308
+  _globals['_LISTMODELSRESPONSE']._serialized_start=310
+  _globals['_LISTMODELSRESPONSE']._serialized_end=375
+  _globals['_GETTAXONOMYREQUEST']._serialized_start=377
+  _globals['_GETTAXONOMYREQUEST']._serialized_end=452
+  _globals['_GETTAXONOMYRESPONSE']._serialized_start=455
+  _globals['_GETTAXONOMYRESPONSE']._serialized_end=600
+  _globals['_GETMODELCARDREQUEST']._serialized_start=602
+  _globals['_GETMODELCARDREQUEST']._serialized_end=697
+  _globals['_GETMODELCARDRESPONSE']._serialized_start=699
+  _globals['_GETMODELCARDRESPONSE']._serialized_end=783
+  _globals['_MODELS']._serialized_start=786
+  _globals['_MODELS']._serialized_end=1206
 # @@protoc_insertion_point(module_scope)

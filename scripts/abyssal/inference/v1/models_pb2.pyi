@@ -8,8 +8,10 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class GetCurrentModelRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: _common_pb2.ModelSelector
+    def __init__(self, model: _Optional[_Union[_common_pb2.ModelSelector, _Mapping]] = ...) -> None: ...
 
 class GetCurrentModelResponse(_message.Message):
     __slots__ = ("model", "limits")
@@ -58,10 +60,12 @@ class GetTaxonomyResponse(_message.Message):
     def __init__(self, digest: _Optional[str] = ..., ranks: _Optional[_Iterable[str]] = ..., taxa: _Optional[int] = ..., names: _Optional[_Iterable[str]] = ..., rank_numbers: _Optional[_Iterable[int]] = ..., parents: _Optional[_Iterable[int]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class GetModelCardRequest(_message.Message):
-    __slots__ = ("model_digest",)
+    __slots__ = ("model_digest", "model")
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     model_digest: str
-    def __init__(self, model_digest: _Optional[str] = ...) -> None: ...
+    model: _common_pb2.ModelSelector
+    def __init__(self, model_digest: _Optional[str] = ..., model: _Optional[_Union[_common_pb2.ModelSelector, _Mapping]] = ...) -> None: ...
 
 class GetModelCardResponse(_message.Message):
     __slots__ = ("model", "markdown")

@@ -69,7 +69,7 @@ class ModelsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListModels(self, request, context):
-        """Returns every model that is loaded.
+        """Returns every resident model.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,146 @@
+"""Changes of the resident models: load, verify, warm up, check the golden answers, switch, drain the old.
+
+Changes happen one at a time; what answers is never touched before its successor has passed every check.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from abyssal.errors import AbyssalError, UsageError
+from abyssal.inference.v1.admin_pb2 import ModelPhase, ModelState
+from abyssal_server.models.resident import Resident, Residents
+from abyssal_server.models.store import ModelStore
+
+logger = logging.getLogger(__name__)
+
+_REMEMBERED_FAILURES = 32
+
+Changed = Callable[[], Awaitable[None]]
+"""Told after every change of which names answer."""
+
+
+async def _nobody_told() -> None:
+    """Do nothing."""
+
+
+class ModelManager:
+    """Loads, activates, rolls back and unloads; used from one event loop.
+
+    Args:
+        locations: what the service was started with; the first answers when nothing is chosen.
+        store: where bundles come from.
+        residents: what is in memory.
+        changed: told after every change.
+    """
+
+    def __init__(
+        self, locations: Sequence[str], store: ModelStore, residents: Residents, changed: Changed = _nobody_told
+    ) -> None:
+        self._locations = tuple(locations)
+        self._store = store
+        self.residents = residents
+        self._changed = changed
+        self._change = asyncio.Lock()
+        self._unfinished: dict[str, ModelState] = {}
+
+    async def start(self) -> None:
+        """Load and activate every location.
+
+        Raises:
+            UsageError: nothing is at a location, or two of them hold bundles of one name.
+            BundleError: a bundle does not pass its checks.
+        """
+        async with self._change:
+            loaded = await asyncio.gather(*map(self._load, self._locations))
+            names: dict[str, str] = {}
+            for resident in loaded:
+                name = resident.model.identity.name
+                if names.setdefault(name, resident.location) != resident.location:
+                    message = (
+                        f"{names[name]} and {resident.location} both hold a bundle named {name}; serve one of them"
+                    )
+                    raise UsageError(message)
+                self.residents.activate(resident.model.digest)
+        await self._changed()
+
+    async def load(self, location: str, *, activate: bool) -> ModelState:
+        """Load a bundle; what answers stays as it is when it fails, and when ``activate`` is False.
+
+        Raises:
+            UsageError: there is nothing of this name.
+            BundleError: the bundle does not pass its checks.
+            NotPossible: too many models are resident.
+        """
+        async with self._change:
+            resident = await self._load(location)
+            if activate:
+                self._activate(resident)
+        await self._changed()
+        return self.residents.state(resident)
+
+    async def activate(self, digest: str, expected: str) -> ModelState:
+        """Let a resident model answer to its name; raises as ``Residents.activate``."""
+        async with self._change:
+            resident = self.residents.activate(digest, expected)
+        await self._changed()
+        return self.residents.state(resident)
+
+    async def rollback(self, name: str, expected: str) -> ModelState:
+        """Let the previous model of a name answer again; raises as ``Residents.rollback``."""
+        async with self._change:
+            resident = self.residents.rollback(name, expected)
+        await self._changed()
+        logger.info("rolled back to %s", resident.model.digest[:12])
+        return self.residents.state(resident)
+
+    async def unload(self, digest: str) -> ModelState:
+        """Let a model go; raises as ``Residents.unload``."""
+        async with self._change:
+            resident = self.residents.unload(digest)
+        return self.residents.state(resident)
+
+    async def refresh(self) -> list[ModelState]:
+        """Resolve every location anew and activate what changed; a failing one leaves what answered before."""
+        states = []
+        for location in self._locations:
+            try:
+                states.append(await self.load(location, activate=True))
+            except AbyssalError:
+                states.append(self._unfinished[location])
+        return states
+
+    def states(self) -> list[ModelState]:
+        """Return what is resident, is being loaded, or could not be loaded."""
+        return [*map(self.residents.state, self.residents.all()), *self._unfinished.values()]
+
+    async def _load(self, location: str) -> Resident:
+        self._unfinished.pop(location, None)
+        self._unfinished[location] = ModelState(location=location, phase=ModelPhase.MODEL_PHASE_LOADING)
+        try:
+            opened = await asyncio.to_thread(self._store.open, location)
+            if opened.digest in self.residents:
+                resident = self.residents.add(self.residents.resident(opened.digest).model, location)
+            else:
+                self.residents.require_room()
+                resident = self.residents.add(await asyncio.to_thread(self._store.load, opened), location)
+        except AbyssalError as error:
+            logger.error("%s was not loaded: %s", location, error)
+            failed = ModelState(location=location, phase=ModelPhase.MODEL_PHASE_FAILED, reason=str(error))
+            self._unfinished[location] = failed
+            while len(self._unfinished) > _REMEMBERED_FAILURES:
+                self._unfinished.pop(next(iter(self._unfinished)))
+            raise
+        except BaseException:
+            del self._unfinished[location]
+            raise
+        del self._unfinished[location]
+        return resident
+
+    def _activate(self, resident: Resident) -> None:
+        model = resident.model
+        if self.residents.names.get(model.identity.name) != model.digest:
+            self.residents.activate(model.digest)
+            logger.info("%s now answers with %s (%s)", model.identity.name, model.identity.version, model.digest[:12])

@@ -1,0 +1,45 @@
+"""What a call needs, handed over as one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from abyssal.inference.v1.admin_pb2 import ComponentStatus
+from abyssal_server.breaker import Breaker
+from abyssal_server.calls import Calls
+from abyssal_server.engine import Engine
+from abyssal_server.models import Residents
+from abyssal_server.search import SearchPool
+from abyssal_server.settings import ServerSettings
+from abyssal_server.usage import UsageLog
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """The parts of one running service."""
+
+    settings: ServerSettings
+    engine: Engine
+    models: Residents
+    calls: Calls
+    search: SearchPool
+    usage: UsageLog
+
+    def components(self) -> list[ComponentStatus]:
+        """Return how the parts are that inference can do without."""
+        shared = self.engine.cache.shared
+        cache = ComponentStatus(name="cache", healthy=True, detail="in memory")
+        if shared is not None:
+            cache = _component("cache", shared.breaker, "in memory and Redis", shared.dropped)
+        usage = ComponentStatus(name="usage", healthy=True, detail="off")
+        if self.usage.on:
+            usage = _component("usage", self.usage.breaker, "written to the metadata store", self.usage.dropped)
+        fallback = ComponentStatus(name="fallback", healthy=True, detail="off")
+        if self.search.on:
+            fallback = _component("fallback", self.search.breaker, "searches open reads on request", 0)
+        return [cache, usage, fallback]
+
+
+def _component(name: str, breaker: Breaker, detail: str, dropped: int) -> ComponentStatus:
+    problem = f"; out of order: {breaker.problem}" if breaker.problem else ""
+    return ComponentStatus(name=name, healthy=breaker.closed, detail=detail + problem, dropped=dropped)
