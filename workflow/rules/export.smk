@@ -40,3 +40,32 @@ rule export:
         code=code_digest("exports"),
     script:
         "../../scripts/export.py"
+
+
+rule diversity:
+    input:
+        libraries="results/{study}/{marker}/load/libraries.tsv",
+        table="results/{study}/{marker}/preprocess/asv_table.tsv",
+        sequences="results/{study}/{marker}/preprocess/asvs.fasta",
+        members="results/{study}/{marker}/cluster/members.tsv",
+        answers="results/{study}/{marker}/taxonomy.tsv",
+    output:
+        alpha="results/{study}/{marker}/diversity/alpha.tsv",
+        rarefaction="results/{study}/{marker}/diversity/rarefaction.tsv",
+        ordination="results/{study}/{marker}/diversity/ordination.tsv",
+        braycurtis="results/{study}/{marker}/diversity/braycurtis.tsv",
+        jaccard="results/{study}/{marker}/diversity/jaccard.tsv",
+    log:
+        "logs/{study}/{marker}/diversity.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/diversity.jsonl"
+    conda:
+        "../../envs/export.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1000, 20),
+        runtime="20m",
+    params:
+        code=code_digest("diversity", "exports.source"),
+    script:
+        "../../scripts/diversity.py"

@@ -16,6 +16,9 @@ rule report:
         verdicts="results/{study}/{marker}/cluster/verdicts.tsv",
         selection="results/{study}/{marker}/cluster/selection.json",
         metrics="results/{study}/{marker}/evaluate/metrics.json",
+        alpha="results/{study}/{marker}/diversity/alpha.tsv",
+        rarefaction="results/{study}/{marker}/diversity/rarefaction.tsv",
+        ordination="results/{study}/{marker}/diversity/ordination.tsv",
     output:
         report="results/{study}/{marker}/report.html",
     log:

@@ -37,6 +37,9 @@ class ReportFiles:
     truth: Path | None = None
     regression: Path | None = None
     predictions: Path | None = None
+    alpha: Path | None = None
+    rarefaction: Path | None = None
+    ordination: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,9 @@ class StudyResults:
     digests: Mapping[str, str]
     regression: Mapping[str, Any] | None = None
     predictions: Sequence[Row] = ()
+    alpha: Sequence[Row] = ()
+    rarefaction: Sequence[Row] = ()
+    ordination: Sequence[Row] = ()
 
     @property
     def putative_of(self) -> dict[str, str]:
@@ -113,6 +119,9 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         truth=files.truth,
         regression=read_json(files.regression) if files.regression else None,
         predictions=read_rows(files.predictions) if files.predictions else (),
+        alpha=read_rows(files.alpha) if files.alpha else (),
+        rarefaction=read_rows(files.rarefaction) if files.rarefaction else (),
+        ordination=read_rows(files.ordination) if files.ordination else (),
         # The loaded sheet holds the paths of this machine; digests of the read files have a table of their own.
         digests={
             **facts.digests,

@@ -14,6 +14,7 @@ from markupsafe import Markup
 from abyssal.files import write_text
 from abyssal.report.assets import read_asset
 from abyssal.report.discovery_section import discovery_section
+from abyssal.report.diversity_section import diversity_section
 from abyssal.report.elements import Figure, Section
 from abyssal.report.evaluation_section import evaluation_section, evaluation_verdicts
 from abyssal.report.headline import make_headline
@@ -58,6 +59,7 @@ def _sections(results: StudyResults) -> list[Section]:
         reads_section(results),
         controls_section(results),
         taxa_section(results),
+        diversity_section(results),
         evaluation_section(results),
         truth_section(results),
         regression_section(results),
