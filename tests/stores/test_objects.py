@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.bundle.s3_server import BUCKET, S3Server, s3_server
@@ -120,6 +124,47 @@ def test_what_a_dead_process_left_is_no_object(tmp_path: Path) -> None:
     store.put_if("a", b"x", None)
     (tmp_path / ".putting-abc").write_bytes(b"half")
     assert keys(store) == ["a"]
+
+
+class _DiesBeforeTheBody:
+    """Sends the head of a request and closes the connection, as a process does that is killed there."""
+
+    def request(self, method: str, url: str, *, body: bytes, headers: dict[str, str]) -> None:
+        address = urlsplit(url)
+        lines = {"Host": address.netloc, "Content-Length": str(len(body)), **headers}
+        head = f"{method} {address.path}?{address.query} HTTP/1.1\r\n"
+        with socket.create_connection((address.hostname or "", address.port or 80)) as connection:
+            connection.sendall(
+                (head + "".join(f"{key}: {value}\r\n" for key, value in lines.items()) + "\r\n").encode()
+            )
+        raise ConnectionAbortedError
+
+
+@pytest.mark.s3
+def test_a_put_that_dies_before_its_body_leaves_what_was_there(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_object_store(f"s3://{BUCKET}/objects/{next(_prefixes)}", environment=s3.environment)
+    assert store.put_if("label", b"whole", None)
+    tag = (store.get_tagged("label") or (b"", ""))[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_http", _DiesBeforeTheBody())
+        for key, condition in [("label", tag), ("new", None)]:
+            with pytest.raises(ConnectionAbortedError):
+                store.put_if(key, b"other", condition)
+    time.sleep(1.0)
+    assert store.get("label", 10) == b"whole"
+    assert store.get("new", 10) is None
+
+
+@pytest.mark.s3
+def test_an_empty_object_that_a_dead_upload_left_is_put_again(s3: S3Server, tmp_path: Path) -> None:
+    prefix = f"objects/{next(_prefixes)}"
+    store = open_object_store(f"s3://{BUCKET}/{prefix}", environment=s3.environment)
+    digest = hashlib.sha256(b"content").hexdigest()
+    s3.client().put_object(
+        bucket_name=BUCKET, object_name=f"{prefix}/a", data=io.BytesIO(b""), length=0, metadata={"sha256": digest}
+    )
+    put(store, "a", b"content", tmp_path)
+    assert store.get("a", 10) == b"content"
 
 
 @pytest.mark.s3

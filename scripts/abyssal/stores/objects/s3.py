@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,6 +69,8 @@ class S3ObjectStore(ObjectStore):
     def put_if(self, key: str, content: bytes, tag: str | None) -> bool:
         """Put with ``If-None-Match: *`` or ``If-Match``."""
         condition = {"If-None-Match": "*"} if tag is None else {"If-Match": tag}
+        # Without a checksum SeaweedFS keeps an empty object when a client dies between head and body of a put.
+        condition["Content-MD5"] = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
         # minio's put_object has no conditions; a presigned URL takes them as plain headers.
         with self._errors(key):
             url = self._client.get_presigned_url("PUT", self._bucket, self._key(key), expires=timedelta(minutes=5))
@@ -80,7 +84,7 @@ class S3ObjectStore(ObjectStore):
 
     def put_file(self, key: str, source: Path, *, sha256: str) -> None:
         """Put with the SHA-256 as metadata, in parts where the file is large."""
-        if self._stored_sha256(key) == sha256:
+        if self._stored(key) == (source.stat().st_size, sha256):
             return
         with self._errors(key):
             self._client.fput_object(
@@ -118,11 +122,12 @@ class S3ObjectStore(ObjectStore):
         with self._errors(key):
             self._client.remove_object(bucket_name=self._bucket, object_name=self._key(key))
 
-    def _stored_sha256(self, key: str) -> str | None:
+    def _stored(self, key: str) -> tuple[int, str | None] | None:
+        """Return size and stated SHA-256; an upload that died may have left the latter without the former."""
         with self._errors(key), self._unless_missing():
             stat = self._client.stat_object(bucket_name=self._bucket, object_name=self._key(key))
             metadata: Mapping[str, str] = stat.metadata or {}
-            return metadata.get(f"x-amz-meta-{_SHA256}")
+            return int(stat.size or 0), metadata.get(f"x-amz-meta-{_SHA256}")
         return None
 
     @contextlib.contextmanager
