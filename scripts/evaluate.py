@@ -6,6 +6,7 @@ from abyssal.entry import start
 
 start(snakemake)
 
+from abyssal.config.fallback import FallbackConfig
 from abyssal.config.models import EvaluateConfig, TrainConfig
 from abyssal.evaluation.run import EvaluateFiles, EvaluateSettings, evaluate_files
 from abyssal.taxonomy.model import MarkerSpec
@@ -33,5 +34,6 @@ evaluate_files(
         marker=MarkerSpec(**snakemake.params.marker),
         batch_size=snakemake.params.batch_size,
         seed=snakemake.params.seed,
+        fallback=FallbackConfig(**snakemake.params.fallback),
     ),
 )

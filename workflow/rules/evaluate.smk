@@ -18,6 +18,7 @@ rule evaluate:
     params:
         train=config_model.train.model_dump(),
         evaluate=config_model.evaluate.model_dump(),
+        fallback=config_model.fallback.model_dump(),
         marker=marker_settings,
         encoder_source=config_model.encoder.name,
         batch_size=config_model.encoder.batch_size,

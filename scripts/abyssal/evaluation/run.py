@@ -6,19 +6,21 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file
 
+from abyssal.config.fallback import FallbackConfig
 from abyssal.config.models import EvaluateConfig, NoveltyConfig, TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.training.corpus import sequence_hash
 from abyssal.encoder.vectors import read_vectors
 from abyssal.evaluation.answers import Answers, Truth, judge, right
 from abyssal.evaluation.baselines import Baselines, vsearch_version
+from abyssal.evaluation.fallback import grade_fallback
 from abyssal.evaluation.grade import baseline_wins, grade
 from abyssal.evaluation.metrics import calibration_error
 from abyssal.evaluation.split import EvaluationSplit, HeldOutQuery, split_reference
@@ -64,6 +66,7 @@ class EvaluateSettings:
     marker: MarkerSpec
     batch_size: int
     seed: int
+    fallback: FallbackConfig = field(default_factory=FallbackConfig)
 
 
 def evaluate_files(files: EvaluateFiles, metrics: Path, queries: Path, settings: EvaluateSettings) -> None:
@@ -86,9 +89,9 @@ def evaluate_files(files: EvaluateFiles, metrics: Path, queries: Path, settings:
     answers = [_ours(classifier, split.queries), *_peers(split, settings.evaluate.baselines)]
     found: dict[str, Any] = {method.method: grade(method, truth, seed=settings.seed) for method in answers}
     found[OURS]["calibration_with_stated_share"] = _stated(classifier, split.queries, truth)
-    write_json(
-        metrics, _metrics(found, split, truth, settings) | {"encoder_saw_queries": _seen(files, hashes, split, truth)}
-    )
+    saw = {"encoder_saw_queries": _seen(files, hashes, split, truth)}
+    saw |= grade_fallback(classifier, split.queries, truth, settings.fallback)
+    write_json(metrics, _metrics(found, split, truth, settings) | saw)
     _write_queries(queries, split.queries, truth, answers)
 
 
