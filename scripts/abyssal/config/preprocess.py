@@ -17,8 +17,12 @@ PLATFORM_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "pacbio": {"trim": {"orientation": "mixed"}, "filter": {"max_expected_errors": 2.0}},
     # Errors are so frequent that no two reads are equal: sequences come from the consensus of similar reads.
     "nanopore": {
-        "trim": {"orientation": "mixed", "error_rate": 0.2},
-        "filter": {"max_expected_errors": None, "max_expected_error_rate": 0.05},
+        "trim": {"orientation": "mixed"},
+        "filter": {
+            "max_expected_errors": None,
+            "max_expected_error_rate": 0.05,
+            "max_expected_errors_mapped": 300.0,
+        },
         "denoise": {"method": "consensus", "min_size": 5},
         "map_back_identity": 0.9,
     },

@@ -39,6 +39,12 @@ def adapter_pairs(names: Iterable[str]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def front_adapter(primer: str) -> str:
+    """Return cutadapt's notation of a primer that must be there nearly whole, at the start or behind other bases."""
+    primer = normalise(primer.upper())
+    return f"{primer};min_overlap={max(1, round(len(primer) * _FRONT_SHARE))}"
+
+
 def linked_adapter(front: str, back: str, *, anchored: bool = False, required: bool = True) -> str:
     """Return cutadapt's notation of a 5' primer and the optional reverse complement of the other one.
 
@@ -53,4 +59,4 @@ def linked_adapter(front: str, back: str, *, anchored: bool = False, required: b
     need = "required" if required else "optional"
     if anchored:
         return f"^{front};{need}...{end}"
-    return f"{front};min_overlap={max(1, round(len(front) * _FRONT_SHARE))};{need}...{end}"
+    return f"{front_adapter(front)};{need}...{end}"

@@ -264,8 +264,9 @@ def read_sized(source: Path) -> Iterator[tuple[str, str, int]]:
     try:
         with dnaio.open(source, fileformat="fasta") as reader:
             for record in reader:
-                name, _, size = record.name.partition(";size=")
-                yield name, record.sequence, int(size.split(";")[0])
-    except (dnaio.exceptions.FileFormatError, ValueError) as error:
+                name, *fields = record.name.split(";")
+                size = next(field for field in fields if field.startswith("size="))
+                yield name, record.sequence, int(size.removeprefix("size="))
+    except (dnaio.exceptions.FileFormatError, ValueError, StopIteration) as error:
         message = f"{source}: expected FASTA with headers such as >NAME;size=12: {error}"
         raise SequenceFormatError(message) from error

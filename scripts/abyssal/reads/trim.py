@@ -23,7 +23,7 @@ from abyssal.reads.contaminants import count_contaminants
 from abyssal.reads.counts import StepCounts
 from abyssal.reads.cutadapt import TrimSettings, cutadapt, search_options
 from abyssal.reads.integrity import count_fastq, usual_names
-from abyssal.reads.marker_split import split_markers
+from abyssal.reads.marker_split import select_marker
 from abyssal.tools import run_tool
 
 _LOSSES = {
@@ -76,9 +76,9 @@ def trim_primers(
         if settings.adapters or settings.two_colour_quality:
             known, lost["adapter_only"] = _cut_adapters(library, known, folder, settings, log=log)
         if settings.other_markers:
-            losses, notes = split_markers(known, targets, folder, settings, log=log)
-        else:
-            losses, notes = _cut_primers(library, known, targets, folder, settings, log=log)
+            known, others = select_marker(known, folder, settings, log=log)
+            lost.update(others)
+        losses, notes = _cut_primers(library, known, targets, folder, settings, log=log)
     lost.update(losses)
     reads_out = notes.pop("written")
     return [raw, StepCounts(library, "trim", reads_out + sum(lost.values()), reads_out, lost, notes).follows(raw)]
@@ -87,7 +87,7 @@ def trim_primers(
 def _cut_primers(
     library: str, sources: list[Path], targets: list[Path], folder: Path, settings: TrimSettings, *, log: Path | None
 ) -> tuple[dict[str, int], dict[str, int]]:
-    """Return losses and notes of the ordinary case, one marker a file."""
+    """Return losses and notes."""
     report = folder / "cutadapt.json"
     untrimmed = folder / "untrimmed.fastq" if settings.contaminants and not settings.optional else None
     run_tool(trim_command(sources, targets, report, settings, untrimmed=untrimmed), log=log)
