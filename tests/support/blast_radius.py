@@ -27,6 +27,7 @@ import yaml
 from snakemake.cli import main as snakemake_main
 
 from abyssal.config.generate import keys
+from abyssal.exports.write import FORMATS
 from support.study import MARKER, Study, small_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -43,8 +44,8 @@ ORDER = (
 )  # fmt: skip
 """The rules in the order of a run."""
 _DIRECT = ("Params have changed", "Set of input files has changed", "Missing output files", "Updated input files")
-_DIRECTORIES = ("encoder", "model")
-"""Names of outputs that are folders."""
+_DIRECTORIES = {"encoder", "model", *(Path(made.path).name for made in FORMATS.values() if made.folder)}
+"""Names of outputs that are folders; add the name of a new directory() output, or touching it fails."""
 
 
 class Planner:
