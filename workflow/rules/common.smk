@@ -196,6 +196,7 @@ def study_outputs():
         "preprocess/ledger.tsv",
         "provenance.json",
         "exports/feature-table.biom",
+        "multiqc/read_fates_mqc.json",
     ]
     if config_model.task == "regression":
         files.append("regression/metrics.json")
@@ -204,7 +205,10 @@ def study_outputs():
     if metadata_location(config_model.package.metadata, os.environ) is not None:
         files += ["load/recorded.json", "recorded.json"]
     return [
-        f"results/{config_model.study}/{marker}/{name}"
-        for marker in config_model.markers
-        for name in files
+        f"results/{config_model.study}/report.html",
+        *(
+            f"results/{config_model.study}/{marker}/{name}"
+            for marker in config_model.markers
+            for name in files
+        ),
     ]

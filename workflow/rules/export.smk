@@ -69,3 +69,26 @@ rule diversity:
         code=code_digest("diversity", "exports.source"),
     script:
         "../../scripts/diversity.py"
+
+
+rule multiqc:
+    input:
+        ledger="results/{study}/{marker}/preprocess/ledger.tsv",
+        summary="results/{study}/{marker}/preprocess/summary.tsv",
+    output:
+        fates="results/{study}/{marker}/multiqc/read_fates_mqc.json",
+        libraries="results/{study}/{marker}/multiqc/libraries_mqc.json",
+    log:
+        "logs/{study}/{marker}/multiqc.log",
+    benchmark:
+        "benchmarks/{study}/{marker}/multiqc.jsonl"
+    conda:
+        "../../envs/export.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime="10m",
+    params:
+        code=code_digest("exports.multiqc"),
+    script:
+        "../../scripts/multiqc.py"

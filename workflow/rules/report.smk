@@ -38,3 +38,41 @@ rule report:
         code=code_digest(*CONTENT_PACKAGES),
     script:
         "../../scripts/report.py"
+
+
+STUDY_REPORT_FILES = (
+    "preprocess/asv_table.tsv",
+    "preprocess/asvs.fasta",
+    "preprocess/ledger.tsv",
+    "load/libraries.tsv",
+    "cluster/members.tsv",
+    "taxonomy.tsv",
+    "bundle/manifest.json",
+)
+
+
+rule study_report:
+    input:
+        expand(
+            "results/{{study}}/{marker}/{file}",
+            marker=config_model.markers,
+            file=STUDY_REPORT_FILES,
+        ),
+    output:
+        report="results/{study}/report.html",
+    log:
+        "logs/{study}/study_report.log",
+    benchmark:
+        "benchmarks/{study}/study_report.jsonl"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(1500, 20),
+        runtime="10m",
+    params:
+        markers=list(config_model.markers),
+        assets=assets_digest(),
+        code=code_digest("report.study_page", "bundle.manifest"),
+    script:
+        "../../scripts/study_report.py"

@@ -49,8 +49,8 @@ def _depth_paragraph(results: StudyResults) -> str:
         )
     some = ", ".join(rising[:6]) + (" and more" if len(rising) > 6 else "")
     return (
-        f"In {plural(len(rising), 'sample')} of {len(curves)} ({some}) new ASVs still appear at the last reads: what is "
-        "rare there was not all seen. Compare samples at the same number of reads, not by their totals."
+        f"In {plural(len(rising), 'sample')} of {len(curves)} ({some}) new ASVs still appear at the last reads: what "
+        "is rare there was not all seen. Compare samples at the same number of reads, not by their totals."
     )
 
 

@@ -58,12 +58,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """One part of the report; paragraphs, tables and figures appear in this order."""
+    """One part of the report; paragraphs, links, tables and figures appear in this order.
+
+    ``links`` are pairs of an address relative to the page and its text.
+    """
 
     name: str
     title: str
     paragraphs: Sequence[str] = ()
     points: Sequence[str] = ()
+    links: Sequence[tuple[str, str]] = ()
     tables: Sequence[Table] = ()
     figures: Sequence[Figure] = ()
 
