@@ -86,7 +86,7 @@ class FilterConfig(Section):
         None, description="Most expected errors per base, for long reads; null sets no limit."
     )
     max_expected_errors_mapped: Annotated[float, Field(gt=0.0)] | None = Field(
-        None,
+        4.0,
         description="Reads with more expected errors than max_expected_errors, up to this many, make no ASVs but are "
         "counted towards those they are near; null drops them.",
     )
