@@ -13,10 +13,11 @@ from abyssal.benchmark.datasets import build_dataset, in_scale, missing, tax_cre
 from abyssal.benchmark.draw import make_case
 from abyssal.benchmark.identity import choose_queries
 from abyssal.benchmark.plan import make_plan
-from abyssal.benchmark.robustness import QUERY_VARIANTS, robustness_case, with_errors, with_wrong_labels
+from abyssal.benchmark.robustness import QUERY_VARIANTS, robustness_case, with_wrong_labels
 from abyssal.benchmark.taxa_out import taxa_out_case
 from abyssal.config.benchmark import BenchmarkConfig
 from abyssal.evaluation.answers import judge
+from abyssal.evaluation.groups import substituted
 from abyssal.references.model import AmpliconReference
 from abyssal.splits import encoder_may_train_on
 
@@ -74,7 +75,7 @@ def test_robustness_changes_what_it_says(evolved: AmpliconReference) -> None:
     assert len(asked.queries) == len(QUERY_VARIANTS) * len(case.queries)
     half = [query for query, group in zip(asked.queries, asked.groups, strict=True) if group == "half length"]
     assert all(len(query.sequence) == 120 for query in half)
-    letters = with_errors("ACGT" * 5000, 0.02, np.random.default_rng(1))
+    letters = substituted("ACGT" * 5000, 0.02, np.random.default_rng(1))
     wrong = sum(a != b for a, b in zip(letters, "ACGT" * 5000, strict=True))
     assert wrong / 20_000 == pytest.approx(0.02, abs=0.005)
     noisy = with_wrong_labels(evolved, 0.1, np.random.default_rng(1))

@@ -19,6 +19,7 @@ from abyssal.evaluation.metrics import auroc, calibration_error, recall_at, risk
 from abyssal.evaluation.run import EvaluateFiles, EvaluateSettings, evaluate_files
 from abyssal.evaluation.split import split_reference
 from abyssal.references.model import AmpliconReference, write_reference
+from abyssal.report.evaluation_detail import confusion_figure, detail_tables
 from abyssal.splits import genus_part, species_part
 from abyssal.taxonomy.model import MarkerSpec
 
@@ -117,6 +118,16 @@ def test_files_in_metrics_and_queries_out(tmp_path: Path) -> None:
     assert found["encoder_saw_queries"]["queries"] == 0
     for method in found["methods"].values():
         assert method["ranks"]["order"]["top1"]["all"]["value"] > 0.9
+    ours = found["methods"]["abyssal"]["ranks"]["order"]
+    assert ours["averages"]["f1_micro"] > 0.9
+    assert set(ours["groups"]) == {"novelty", "size of the taxon", "length", "errors"}
+    assert found["confusion"]["rank"] == "family"
+    groups, means, vectors = detail_tables(found)
+    assert {row[1] for row in groups.rows} == set(ours["groups"])
+    assert len(means.rows) == len(found["ranks"]) * len(found["methods"])
+    assert [row[0] for row in vectors.rows] == ["family", "genus", "species"]
+    assert str(found["split"]["queries"]) in confusion_figure(found)[0].caption
+    assert -1.0 <= found["cohesion"]["species"]["silhouette"] <= 1.0
     rows = queries.read_text().splitlines()
     assert len(rows) == 1 + found["split"]["queries"]
     assert {len(row.split("\t")) for row in rows} == {len(rows[0].split("\t"))}

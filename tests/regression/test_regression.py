@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,6 +22,8 @@ from abyssal.regression.features import bray_curtis, centred_log_ratios, moments
 from abyssal.regression.ridge import fit_predict, leave_sites_out, leave_sites_out_mean
 from abyssal.regression.score import score
 from abyssal.regression.stage import MEAN, OURS, RegressionFiles, regress_files
+from abyssal.report.inputs import StudyResults, read_rows
+from abyssal.report.regression_section import regression_section
 from abyssal.samples.libraries import write_libraries
 from abyssal.samples.model import Library
 from abyssal.sequences.records import write_fasta
@@ -134,6 +138,22 @@ def test_a_gradient_is_found_though_no_sample_shares_an_asv_with_another_site(ma
     assert len(rows) == 1 + 4 * SITES * PER_SITE
     model = json.loads((made.folder / "model.json").read_text())["targets"]["depth_m"]
     assert len(model["coefficients"]) == 4096
+
+
+def test_the_report_says_who_is_ahead(made: Made) -> None:
+    made.run(targets=["depth_m"])
+    results = SimpleNamespace(
+        regression=json.loads((made.folder / "metrics.json").read_text()),
+        predictions=read_rows(made.folder / "predictions.tsv"),
+    )
+    section = regression_section(cast("StudyResults", results))
+    assert section is not None
+    assert "better than the mean predictor" in section.paragraphs[0]
+    assert [row[1] for row in section.tables[0].rows] == [OURS, MEAN, "clr-ridge", "pcoa-ridge"]
+    (figure,) = section.figures
+    assert "32 samples of 8 sites" in figure.caption
+    # The diagonal and one set of points a site.
+    assert {name: len(traces) for name, traces in figure.views.items()}[OURS] == 1 + SITES
 
 
 def test_noise_is_not_called_predictable(made: Made) -> None:

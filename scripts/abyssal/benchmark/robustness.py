@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from abyssal.benchmark.cases import Case
+from abyssal.evaluation.groups import substituted
 from abyssal.evaluation.split import HeldOutQuery
 from abyssal.references.model import AmpliconReference, Lineage
 from abyssal.sequences.alphabet import reverse_complement
 
-ERRORS = (0.005, 0.01, 0.02)
 NOISE = (1, 5, 10)
 """Per cent of the reference's records with another record's lineage."""
 DROPOUT = (25, 50)
@@ -49,18 +49,8 @@ def changed(sequence: str, variant: str, rng: np.random.Generator) -> str:
     if variant == "reversed":
         return reverse_complement(sequence)
     if variant.startswith("errors"):
-        return with_errors(sequence, float(variant.split()[1]) / 100.0, rng)
+        return substituted(sequence, float(variant.split()[1]) / 100.0, rng)
     return sequence
-
-
-def with_errors(sequence: str, rate: float, rng: np.random.Generator) -> str:
-    """Replace letters by one of the three others at a rate per base."""
-    letters = np.frombuffer(sequence.encode("ascii"), dtype=np.uint8).copy()
-    hit = np.flatnonzero(rng.random(letters.size) < rate)
-    for place in hit:
-        others = [code for code in b"ACGT" if code != letters[place]]
-        letters[place] = rng.choice(others)
-    return letters.tobytes().decode("ascii")
 
 
 def with_wrong_labels(reference: AmpliconReference, share: float, rng: np.random.Generator) -> AmpliconReference:

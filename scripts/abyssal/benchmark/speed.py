@@ -19,10 +19,10 @@ import numpy as np
 
 from abyssal.benchmark.cases import LINEAGES_FILE, REFERENCE_FILE, Case
 from abyssal.benchmark.ours import fit
-from abyssal.benchmark.robustness import with_errors
 from abyssal.config.models import TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.evaluation.baselines import Baselines
+from abyssal.evaluation.groups import substituted
 from abyssal.evaluation.split import HeldOutQuery
 from abyssal.files import write_json
 from abyssal.references.model import AmpliconReference, read_reference
@@ -52,7 +52,7 @@ def write_speed(
     rng = np.random.default_rng(seed)
     whole = read_reference(dataset / REFERENCE_FILE, dataset / LINEAGES_FILE)
     asked = rng.permutation(len(whole))[: min(QUERIES, len(whole))].tolist()
-    queries = [HeldOutQuery(f"q{p}", with_errors(whole.sequences[p], ERROR, rng), whole.lineages[p]) for p in asked]
+    queries = [HeldOutQuery(f"q{p}", substituted(whole.sequences[p], ERROR, rng), whole.lineages[p]) for p in asked]
     quick = settings.model_copy(update={"calibration_queries": CALIBRATION})
     loaded = load_encoder(encoder, batch_size=batch_size)
     rows: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ def resized(reference: AmpliconReference, size: float, rng: np.random.Generator)
     entries = dict(zip(reference.sequences, zip(reference.ids, reference.members, strict=True), strict=True))
     while len(entries) < round(size * count):
         place = int(rng.integers(count))
-        sequence = with_errors(reference.sequences[place], DIVERGENCE, rng)
+        sequence = substituted(reference.sequences[place], DIVERGENCE, rng)
         entries.setdefault(sequence, (f"copy{len(entries)}", reference.members[place]))
     return AmpliconReference(
         reference.ranks, tuple(name for name, _ in entries.values()), tuple(entries),

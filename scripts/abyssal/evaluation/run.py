@@ -20,12 +20,15 @@ from abyssal.encoder.training.corpus import sequence_hash
 from abyssal.encoder.vectors import read_vectors
 from abyssal.evaluation.answers import Answers, Truth, judge, right
 from abyssal.evaluation.baselines import Baselines, vsearch_version
+from abyssal.evaluation.confusion import cohesion, confusion
+from abyssal.evaluation.detail import add_detail, detail
 from abyssal.evaluation.fallback import grade_fallback
 from abyssal.evaluation.grade import baseline_wins, grade
+from abyssal.evaluation.groups import rows_of, with_errors
 from abyssal.evaluation.metrics import calibration_error
 from abyssal.evaluation.split import EvaluationSplit, HeldOutQuery, split_reference
 from abyssal.files import open_atomic, write_json
-from abyssal.references.model import read_reference
+from abyssal.references.model import AmpliconReference, read_reference
 from abyssal.taxonomy.classifications import Classifications
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fit import fit_model
@@ -39,6 +42,8 @@ FORMAT = "abyssal-metrics"
 FORMAT_VERSION = 1
 OURS = "abyssal"
 HASHES_FILE = "training_hashes.safetensors"
+COHESION_RANKS = 3
+"""How many of the lowest ranks vectors are grouped at; confusion is shown at the highest of them, the family."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,28 @@ def evaluate_files(files: EvaluateFiles, metrics: Path, queries: Path, settings:
         return
     classifier = _fit(files, split, settings)
     truth = judge([query.lineage for query in split.queries], split.fitted)
-    answers = [_ours(classifier, split.queries), *_peers(split, settings.evaluate.baselines)]
-    found: dict[str, Any] = {method.method: grade(method, truth, seed=settings.seed) for method in answers}
+    asked = with_errors(split.queries, settings.seed)
+    told = [_ours(classifier, asked.queries), *_peers(split.fitted, asked.queries, settings.evaluate.baselines)]
+    answers = [rows_of(method, asked.plain) for method in told]
+    found: dict[str, Any] = {}
+    for method, everything in zip(answers, told, strict=True):
+        more = detail(everything, truth, asked, split.fitted, split.queries)
+        found[method.method] = add_detail(grade(method, truth, seed=settings.seed), more)
     found[OURS]["calibration_with_stated_share"] = _stated(classifier, split.queries, truth)
     saw = {"encoder_saw_queries": _seen(files, hashes, split, truth)}
     saw |= grade_fallback(classifier, split.queries, truth, settings.fallback)
-    write_json(metrics, _metrics(found, split, truth, settings) | saw)
+    write_json(metrics, _metrics(found, split, truth, settings) | saw | _together(classifier, answers[0], split, truth))
     _write_queries(queries, split.queries, truth, answers)
+
+
+def _together(classifier: Classifier, ours: Answers, split: EvaluationSplit, truth: Truth) -> dict[str, Any]:
+    """Which families are taken for which, and how well the vectors of one taxon lie together."""
+    vectors = classifier.encoder.embed([query.sequence for query in split.queries])
+    lowest = range(max(len(truth.ranks) - COHESION_RANKS, 0), len(truth.ranks))
+    return {
+        "confusion": confusion(ours, truth, max(len(truth.ranks) - COHESION_RANKS, 0)),
+        "cohesion": {truth.ranks[rank]: cohesion(vectors, truth, rank) for rank in lowest},
+    }
 
 
 def _nothing(reason: str) -> dict[str, Any]:
@@ -117,11 +137,11 @@ def _ours(classifier: Classifier, queries: Sequence[HeldOutQuery]) -> Answers:
     return Answers(OURS, (command,), found.labels, found.confidence.astype(np.float64), accepted)
 
 
-def _peers(split: EvaluationSplit, names: Sequence[str]) -> list[Answers]:
+def _peers(fitted: AmpliconReference, queries: Sequence[HeldOutQuery], names: Sequence[str]) -> list[Answers]:
     if not names:
         return []
     with tempfile.TemporaryDirectory() as folder:
-        peers = Baselines(split.fitted, split.queries, Path(folder))
+        peers = Baselines(fitted, queries, Path(folder))
         return [peers.run(name) for name in names]
 
 

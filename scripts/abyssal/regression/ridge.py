@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-PENALTIES = tuple(float(value) for value in np.logspace(-3, 3, 13))
+PENALTIES = tuple(float(value) for value in np.logspace(-6, 3, 19))
 """Relative to the mean squared length of the training samples."""
 
 

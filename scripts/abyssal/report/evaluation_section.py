@@ -18,6 +18,7 @@ from abyssal.report.elements import (
     percent,
     plural,
 )
+from abyssal.report.evaluation_detail import confusion_figure, detail_tables
 from abyssal.report.inputs import StudyResults
 from abyssal.report.metrics import OURS, Evaluation, RankScore, read_evaluation
 
@@ -110,8 +111,8 @@ def evaluation_section(results: StudyResults) -> Section | None:
         "evaluation",
         "How good the names are",
         paragraphs,
-        figures=[_reliability(evaluation), _risk_coverage(evaluation)],
-        tables=[_table(evaluation), *_wins(evaluation)],
+        figures=[_reliability(evaluation), _risk_coverage(evaluation), *confusion_figure(results.metrics)],
+        tables=[_table(evaluation), *detail_tables(results.metrics), *_wins(evaluation)],
     )
 
 

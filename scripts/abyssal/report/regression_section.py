@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from abyssal.report.elements import OTHER_COLOUR, PALETTE, Figure, Section, Table, axis, count, label, plural
@@ -56,7 +56,8 @@ def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
             count(found["samples"]),
         ]
         for name, found in measured.items()
-        for method, values in found["methods"].items()
+        for method in _ordered(found["methods"])
+        for values in [found["methods"][method]]
     ]  # fmt: skip
     header = ["target", "method", "mean absolute error", "95 %", "R²", "95 %", "below the mean predictor's error, 95 %",
               "samples"]  # fmt: skip
@@ -65,6 +66,11 @@ def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
         "sites. Errors in the target's unit; intervals over resampled sites. R² below 0: worse than the samples' mean."
     )
     return Table(header, rows, caption, frozenset(range(2, 8)))
+
+
+def _ordered(methods: Iterable[str]) -> list[str]:
+    """Return ours first, then the mean predictor, then the others."""
+    return sorted(methods, key=lambda method: (method != OURS, method != MEAN, method))
 
 
 def _plain(value: float | None, digits: int = 1) -> str:
@@ -82,7 +88,7 @@ def _figure(name: str, found: Mapping[str, Any], predictions: Sequence[Row]) -> 
         "type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "perfect", "hoverinfo": "skip",
         "line": {"dash": "dot", "color": OTHER_COLOUR},
     }  # fmt: skip
-    for method in (OURS, *(other for other in found["methods"] if other != OURS)):
+    for method in _ordered(found["methods"]):
         rows = [row for row in predictions if row["target"] == name and row["method"] == method]
         sites = list(dict.fromkeys(row["site"] for row in rows))
         views[method] = [diagonal]
