@@ -27,6 +27,8 @@ import yaml
 from snakemake.cli import main as snakemake_main
 
 from abyssal.config.generate import keys
+from abyssal.config.load import load_config
+from abyssal.errors import ConfigError
 from abyssal.exports.write import FORMATS
 from support.study import MARKER, Study, small_study
 
@@ -39,8 +41,8 @@ _TABLE = re.compile(r"(<!-- blast radius: generated -->\n).*?(<!-- /blast radius
 ORDER = (
     "check_libraries", "trim_primers", "merge_pairs", "filter_reads", "denoise", "remove_chimeras", "map_back",
     "count_asvs", "build_reference", "fit_gate", "fetch_encoder", "embed_reference", "embed_asvs", "cluster", "train",
-    "classify_asvs", "evaluate", "report", "export", "diversity", "multiqc", "study_report", "package", "publish", "provenance",
-    "record_datasets", "record_run", "pretrain",
+    "classify_asvs", "evaluate", "report", "export", "diversity", "multiqc", "study_report", "package", "publish",
+    "provenance", "record_datasets", "record_run", "pretrain",
 )  # fmt: skip
 """The rules in the order of a run."""
 _DIRECT = ("Params have changed", "Set of input files has changed", "Missing output files", "Updated input files")
@@ -120,6 +122,7 @@ def changed_configs(study: Study) -> dict[str, dict[str, Any]]:
     """Return for each key of the config a copy of the study's config where this key alone has another value."""
     other = _other_values(study)
     configs: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
     for key in keys():
         if key.allowed == "section or null" and key.default != "null":
             continue
@@ -130,10 +133,16 @@ def changed_configs(study: Study) -> dict[str, dict[str, Any]]:
             place = place.setdefault(part, {})
         known = place.get(path[-1], None if key.default == "required" else yaml.safe_load(key.default))
         place[path[-1]] = other[key.path] if key.path in other else _another(known, key.allowed)
-        if place[path[-1]] == known:
-            message = f"{key.path}: no other value is known; add one to _other_values in tests/support/blast_radius.py"
-            raise RuntimeError(message)
+        try:
+            load_config(config)
+            if place[path[-1]] == known:
+                problems.append(f"{key.path}: no other value than {known!r} is known")
+        except ConfigError as error:
+            problems.append(f"{key.path} = {place[path[-1]]!r}: {error}")
         configs[key.path] = config
+    if problems:
+        advice = "add other values of these keys to _other_values in tests/support/blast_radius.py:"
+        raise RuntimeError("\n".join([advice, *problems]))
     return configs
 
 
@@ -148,8 +157,13 @@ def _another(value: Any, allowed: str) -> Any:
         return value + 1
     if isinstance(value, float):
         return value * 0.9 if value else 0.01
-    choices = allowed.split(", ")
-    return next((choice for choice in choices if choice and choice != value), f"{value}-other")
+    bound = re.match(r"(≥|>) (-?[\d.]+)", allowed)
+    if bound and value is None:
+        return yaml.safe_load(bound[2]) + (0.5 if bound[1] == ">" else 0)
+    choices = [choice for choice in allowed.split(", ") if choice]
+    if isinstance(value, list):
+        return [choice for choice in choices if [choice] != value][:1]
+    return next((choice for choice in choices if choice != value), f"{value}-other")
 
 
 def _other_values(study: Study) -> dict[str, Any]:
@@ -166,12 +180,16 @@ def _other_values(study: Study) -> dict[str, Any]:
     fasta = copied(reference["fasta"], "other.fasta.gz")
     lineages = copied(reference["lineages"], "other.lineages.tsv.gz")
     primers = {"forward_primer": "GTACACACCGCCCGTC", "reverse_primer": "TGATCCTTCTGCAGGTTCACCTAC",
-               "min_length": 111, "max_length": 777}  # fmt: skip
+               "min_length": 111, "max_length": 777, "genetic_codes": [5]}  # fmt: skip
     values: dict[str, Any] = {
         "samples": Path(copied("samples.tsv", "other.samples.tsv")).name,
         "markers.<name>.reference": None,
         "markers.<name>.truth": str(root / "resources" / "demo" / "truth.tsv"),
+        "preprocess.trim.adapters": ["AGATCGGAAGAGC"],
         "preprocess.chimeras": None,
+        "preprocess.curate": {},
+        "regression.targets": ["temperature"],
+        "benchmark.speed_sizes": [0.5],
         "preprocess.map_back_identity": 0.98,
         "encoder.name": "kmers",
         "encoder.revision": "0" * 40,
