@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from support.study import MARKER, Study, small_study
 
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.schemas import SCHEMAS
+from abyssal.files import sha256_file
 from abyssal.sequences.records import read_records
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(1200)]
@@ -59,6 +61,17 @@ def test_every_json_file_of_a_bundle_fits_its_schema(finished_study: Study) -> N
     for name in ("manifest", "config", "metrics", "preprocessing", "calibration"):
         SCHEMAS[name].model_validate_json((finished_study.results / "bundle" / f"{name}.json").read_bytes())
     SCHEMAS["provenance"].model_validate_json((finished_study.results / "provenance.json").read_bytes())
+
+
+def test_provenance_names_what_came_from_outside(finished_study: Study) -> None:
+    record = json.loads((finished_study.results / "provenance.json").read_text())
+    reference = finished_study.config["markers"][MARKER]["reference"]
+    for key in ("fasta", "lineages"):
+        path = Path(reference[key])
+        assert record["inputs"][f"reference file {path.name}"] == sha256_file(path)
+    reads = [name for name in record["inputs"] if name.startswith("reads: ")]
+    assert len(reads) == 6
+    assert str(finished_study.repository) not in json.dumps(record)
 
 
 def test_second_call_does_nothing(finished_study: Study) -> None:

@@ -33,6 +33,7 @@ rule package:
 rule provenance:
     input:
         unpack(reference_inputs("reference", "lineages")),
+        sources=source_files,
         libraries="results/{study}/{marker}/load/libraries.tsv",
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
         table="results/{study}/{marker}/preprocess/asv_table.tsv",
