@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, Unpack
 
 import grpc
 
-from abyssal.client.errors import check_target, service_error
+from abyssal.client.errors import ServiceError, check_target, service_error
 from abyssal.client.session import (
     CHANNEL_OPTIONS,
     CHUNK_READS,
     CHUNKS_AHEAD,
+    Backoff,
     ModelInfo,
+    Question,
+    QuestionWords,
     StreamState,
     TaxaPages,
     unfinished,
 )
-from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import concatenate, in_chunks
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.inference.v1 import classification_pb2_grpc, models_pb2, models_pb2_grpc
@@ -31,17 +33,28 @@ Call = grpc.aio.StreamStreamCall[ClassifyStreamRequest, ClassifyStreamResponse]
 
 
 class AsyncClient:
-    """Classifies through a running service; makes one attempt, so that the caller decides about the next.
+    """Classifies through a running service.
 
     Args:
         target: HOST:PORT.
-        timeout: seconds that a call may take; the service drops what it cannot do in that time.
+        timeout: seconds that a small call may take; the service drops what it cannot do in that time.
+        attempts: failures in a row, without an answer between them, after which a call gives up; 1 leaves the decision
+            about the next attempt to the caller.
+        chunk_reads: reads in a message.
         credentials: for a service behind TLS.
     """
 
     def __init__(
-        self, target: str, *, timeout: float = 120.0, credentials: grpc.ChannelCredentials | None = None
+        self,
+        target: str,
+        *,
+        timeout: float = 120.0,
+        attempts: int = 1,
+        chunk_reads: int = CHUNK_READS,
+        credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
+        self._attempts = attempts
+        self._chunk_reads = chunk_reads
         self.target = check_target(target)
         self._timeout = timeout
         self.channel = (
@@ -65,22 +78,25 @@ class AsyncClient:
         """Close the connection."""
         await self.channel.close(None)
 
-    async def current_model(self, *, metadata: Metadata = ()) -> ModelInfo:
-        """Return what answers.
+    async def current_model(self, *, model: str = "", marker: str = "", metadata: Metadata = ()) -> ModelInfo:
+        """Return what answers a choice: of NAME, NAME@VERSION or NAME@LABEL, or of a marker; without one the first.
 
         Raises:
             ServiceUnavailable: the service is not there or not ready.
             ServiceError: it refuses.
         """
-        request = models_pb2.GetCurrentModelRequest()
-        try:
-            answer = await self._models.GetCurrentModel(request, timeout=self._timeout, metadata=metadata)
-        except grpc.RpcError as error:
-            raise service_error(error, self.target) from error
-        return ModelInfo.of(answer.model)
+        request = models_pb2.GetCurrentModelRequest(model=Question(model=model, marker=marker).selector)
+        backoff = Backoff(self._attempts)
+        while True:
+            try:
+                answer = await self._models.GetCurrentModel(request, timeout=self._timeout, metadata=metadata)
+            except grpc.RpcError as error:
+                await asyncio.sleep(_wait(backoff, error, self.target))
+            else:
+                return ModelInfo.of(answer.model)
 
     async def classify(
-        self, sequences: Sequence[str], *, novelty: NoveltyConfig | None = None, metadata: Metadata = ()
+        self, sequences: Sequence[str], *, metadata: Metadata = (), **question: Unpack[QuestionWords]
     ) -> tuple[ModelInfo, Classifications]:
         """Return the model and its answers to at least one sequence, in their order.
 
@@ -88,31 +104,31 @@ class AsyncClient:
             ServiceUnavailable: the service is not there, not ready or full.
             ServiceError: it refuses, or the time is up.
         """
-        state = StreamState(novelty)
-        call: Call = self._classification.ClassifyStream(timeout=self._timeout, metadata=metadata)
-        room = asyncio.Semaphore(CHUNKS_AHEAD)
-        # A second task writes: with one, service and client could each wait for the other to read.
-        writer = asyncio.create_task(_write(call, state, sequences, room))
-        try:
-            return await self._read(call, state, room)
-        except grpc.RpcError as error:
-            raise service_error(error, self.target) from error
-        finally:
-            writer.cancel()
-            call.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+        chunks = in_chunks(sequences, reads=self._chunk_reads, letters_of=len)
+        stream = AnswerStream(self, chunks, Question(**question), metadata=metadata, timeout=self._timeout)
+        parts = [answers async for answers in stream]
+        if stream.model is None:
+            raise unfinished()
+        return stream.model, concatenate(parts)
 
-    async def _read(self, call: Call, state: StreamState, room: asyncio.Semaphore) -> tuple[ModelInfo, Classifications]:
-        frames = aiter(call)
-        started = (await _next_frame(frames)).started
-        state.pin(started.model)
-        taxa = await self.taxonomy(started.model.taxonomy_digest)
-        parts = []
-        while (frame := await _next_frame(frames)).WhichOneof("frame") == "result":
-            parts.append(state.accept(frame.result, taxa))
-            room.release()
-        state.finish()
-        return ModelInfo.of(started.model), concatenate(parts)
+    def classify_stream(
+        self, chunks: Iterable[Sequence[str]], *, metadata: Metadata = (), **question: Unpack[QuestionWords]
+    ) -> AnswerStream:
+        """Return the answers to each chunk of sequences, in their order; memory does not grow with their number.
+
+        A connection that breaks is made again, as often as ``attempts`` says, and continues with the first unanswered
+        chunk, on the same model. Arguments and errors are those of the synchronous client.
+        """
+        return AnswerStream(self, chunks, Question(**question), metadata=metadata, timeout=None)
+
+    def open_stream(self, *, timeout: float | None, metadata: Metadata) -> Call:
+        """Return a new call of ClassifyStream."""
+        call: Call = self._classification.ClassifyStream(timeout=timeout, metadata=metadata)
+        return call
+
+    def backoff(self) -> Backoff:
+        """Return how to wait between attempts."""
+        return Backoff(self._attempts)
 
     async def taxonomy(self, digest: str) -> NumberedTaxa:
         """Return the taxa that a model's answers point into, fetched once.
@@ -129,13 +145,79 @@ class AsyncClient:
         return self._taxa[digest]
 
 
-async def _write(call: Call, state: StreamState, sequences: Sequence[str], room: asyncio.Semaphore) -> None:
-    for frame in state.opening():
-        await call.write(frame)
-    for chunk in in_chunks(sequences, reads=CHUNK_READS, letters_of=len):
-        await room.acquire()
-        await call.write(state.push(chunk))
-    await call.done_writing()
+class AnswerStream:
+    """The answers to chunks, as an asynchronous iterator; ``model`` is what answers, once the first answer is there."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        chunks: Iterable[Sequence[str]],
+        question: Question,
+        *,
+        metadata: Metadata,
+        timeout: float | None,
+    ) -> None:
+        self._client = client
+        self._source = iter(chunks)
+        self._state = StreamState(question)
+        self._metadata = metadata
+        self._timeout = timeout
+        self.model: ModelInfo | None = None
+
+    async def __aiter__(self) -> AsyncIterator[Classifications]:
+        backoff = self._client.backoff()
+        while True:
+            try:
+                async for answers in self._connection():
+                    backoff.progress()
+                    yield answers
+            except grpc.RpcError as error:
+                await asyncio.sleep(_wait(backoff, error, self._client.target))
+            else:
+                return
+
+    async def _connection(self) -> AsyncIterator[Classifications]:
+        """Yield answers until the source is exhausted and all of it is answered, or the connection breaks."""
+        call = self._client.open_stream(timeout=self._timeout, metadata=self._metadata)
+        room = asyncio.Semaphore(max(0, CHUNKS_AHEAD - len(self._state)))
+        # A second task writes: with one, service and client could each wait for the other to read.
+        writer = asyncio.create_task(self._write(call, room))
+        try:
+            frames = aiter(call)
+            started = (await _next_frame(frames)).started
+            self._state.pin(started.model)
+            self.model = ModelInfo.of(started.model)
+            taxa = await self._client.taxonomy(started.model.taxonomy_digest)
+            while (frame := await _next_frame(frames)).WhichOneof("frame") == "result":
+                for answers in self._state.accept(frame.result, taxa):
+                    room.release()
+                    yield answers
+            await writer
+            self._state.finish()
+        finally:
+            writer.cancel()
+            call.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _write(self, call: Call, room: asyncio.Semaphore) -> None:
+        for frame in self._state.opening():
+            await call.write(frame)
+        while True:
+            await room.acquire()
+            chunk = next(self._source, None)
+            if chunk is None:
+                await call.done_writing()
+                return
+            await call.write(self._state.push(chunk))
+
+
+def _wait(backoff: Backoff, error: grpc.RpcError, target: str) -> float:
+    """Return the seconds to wait before the next attempt; raises the typed error when there is none."""
+    failure = service_error(error, target)
+    try:
+        return backoff.wait(failure)
+    except ServiceError:
+        raise failure from error
 
 
 async def _next_frame(frames: AsyncIterator[ClassifyStreamResponse]) -> ClassifyStreamResponse:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from abyssal.client.errors import ServiceError, ServiceUnavailable
 from abyssal.config.models import NoveltyConfig
@@ -113,44 +113,111 @@ class Backoff:
         return max(wait, min(error.retry_after or 0.0, _LONGEST_WAIT_SECONDS))
 
 
-class StreamState:
-    """Chunks that are on their way, so that a broken stream continues with the first unanswered one."""
+@dataclass(frozen=True)
+class Question:
+    """How reads are to be classified.
 
-    def __init__(self, novelty: NoveltyConfig | None) -> None:
-        self.pending: deque[classification_pb2.ReadChunk] = deque()
-        self._config = classify_config(novelty)
+    Attributes:
+        novelty: the novelty mix to assume, None for the bundle's own.
+        model: which resident model answers, as NAME, NAME@VERSION or NAME@LABEL; "" for the first one.
+        marker: marker of the model that answers; "" for any.
+        fallback: whether the service searches for reads that the model leaves open.
+    """
+
+    novelty: NoveltyConfig | None = None
+    model: str = ""
+    marker: str = ""
+    fallback: bool = False
+
+    @property
+    def selector(self) -> common_pb2.ModelSelector:
+        """The choice of the model as a message."""
+        name, _, version = self.model.partition("@")
+        return common_pb2.ModelSelector(name=name, version=version, marker=self.marker)
+
+    @property
+    def config(self) -> classification_pb2.ClassifyConfig:
+        """The configuration of a call."""
+        config = classification_pb2.ClassifyConfig(model=self.selector)
+        if self.fallback:
+            config.fallback = classification_pb2.FALLBACK_MODE_OPEN_READS
+        if self.novelty is not None:
+            mix = self.novelty
+            config.novelty.CopyFrom(common_pb2.NoveltyMix(species=mix.species, genus=mix.genus, family=mix.family))
+        return config
+
+
+class QuestionWords(TypedDict, total=False):
+    """The fields of ``Question`` as keyword arguments."""
+
+    novelty: NoveltyConfig | None
+    model: str
+    marker: str
+    fallback: bool
+
+
+@dataclass
+class _Sent:
+    """A chunk on its way; ``final`` is its last revision once that is there."""
+
+    chunk: classification_pb2.ReadChunk
+    final: Classifications | None = None
+
+
+class StreamState:
+    """Chunks that are on their way, so that a broken stream continues with the first unfinished one.
+
+    A chunk whose searched revision is still to come counts as unfinished: only last revisions are handed on.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self._sent: dict[int, _Sent] = {}
+        self._config = question.config
         self._next_id = 0
 
+    def __len__(self) -> int:
+        """Return the number of chunks that have not been handed on."""
+        return len(self._sent)
+
     def opening(self) -> list[classification_pb2.ClassifyStreamRequest]:
-        """Return the frames of a new connection: the config, then every unanswered chunk."""
+        """Return the frames of a new connection: the config, then every unfinished chunk."""
         config = classification_pb2.ClassifyStreamRequest(config=self._config)
-        return [config, *(classification_pb2.ClassifyStreamRequest(chunk=chunk) for chunk in self.pending)]
+        unfinished = [sent.chunk for sent in self._sent.values() if sent.final is None]
+        return [config, *(classification_pb2.ClassifyStreamRequest(chunk=chunk) for chunk in unfinished)]
 
     def push(self, sequences: Sequence[str]) -> classification_pb2.ClassifyStreamRequest:
         """Return the frame of the next chunk and remember it."""
         chunk = classification_pb2.ReadChunk(chunk_id=self._next_id, sequences=encoded(sequences))
+        self._sent[self._next_id] = _Sent(chunk)
         self._next_id += 1
-        self.pending.append(chunk)
         return classification_pb2.ClassifyStreamRequest(chunk=chunk)
 
     def pin(self, model: common_pb2.Model) -> None:
         """Stay with this model on later connections: one stream never mixes two models' answers."""
         self._config.model_digest = model.digest
+        self._config.ClearField("model")
 
-    def accept(self, result: classification_pb2.ChunkResult, taxa: NumberedTaxa) -> Classifications:
-        """Return the answers to the oldest unanswered chunk and forget it.
+    def accept(self, result: classification_pb2.ChunkResult, taxa: NumberedTaxa) -> list[Classifications]:
+        """Take a result and return the answers that are complete now, in the order of their chunks.
 
         Raises:
-            DataError: the answer is not the one to that chunk.
+            DataError: the answer is not one to an unfinished chunk.
         """
-        chunk = self.pending[0] if self.pending else None
-        expected = (chunk.chunk_id, len(chunk.sequences), self._config.model_digest) if chunk else None
-        if expected != (result.chunk_id, result.answers.reads, result.model_digest):
-            message = f"the service answered chunk {result.chunk_id}, which was not the next one"
+        sent = self._sent.get(result.chunk_id)
+        known = sent is not None and sent.final is None and result.model_digest == self._config.model_digest
+        if sent is None or not known or result.answers.reads != len(sent.chunk.sequences):
+            message = f"the service answered chunk {result.chunk_id}, which was not waiting for that answer"
             raise DataError(message)
         answers = to_classifications(result.answers, taxa)
-        self.pending.popleft()
-        return answers
+        if not result.revision_follows:
+            sent.final = answers
+        ready: list[Classifications] = []
+        for chunk_id, first in list(self._sent.items()):
+            if first.final is None:
+                break
+            ready.append(first.final)
+            del self._sent[chunk_id]
+        return ready
 
     def finish(self) -> None:
         """Check that nothing is left to answer.
@@ -158,21 +225,13 @@ class StreamState:
         Raises:
             DataError: something is.
         """
-        if self.pending:
+        if self._sent:
             raise unfinished()
 
 
 def unfinished() -> DataError:
     """Return the error of a stream that ended well and too early."""
     return DataError("the service ended the stream before every chunk was answered")
-
-
-def classify_config(novelty: NoveltyConfig | None) -> classification_pb2.ClassifyConfig:
-    """Return the configuration of a call."""
-    if novelty is None:
-        return classification_pb2.ClassifyConfig()
-    mix = common_pb2.NoveltyMix(species=novelty.species, genus=novelty.genus, family=novelty.family)
-    return classification_pb2.ClassifyConfig(novelty=mix)
 
 
 def encoded(sequences: Sequence[str]) -> list[bytes]:

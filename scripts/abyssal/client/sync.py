@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
@@ -19,11 +19,12 @@ from abyssal.client.session import (
     CHUNKS_AHEAD,
     Backoff,
     ModelInfo,
+    Question,
+    QuestionWords,
     StreamState,
     TaxaPages,
     unfinished,
 )
-from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import concatenate, in_chunks
 from abyssal.inference.tables import chunks_of
 from abyssal.inference.taxa import NumberedTaxa
@@ -82,43 +83,50 @@ class Client:
         """Close the connection."""
         self._channel.close()
 
-    def current_model(self) -> ModelInfo:
-        """Return what answers.
+    def current_model(self, *, model: str = "", marker: str = "") -> ModelInfo:
+        """Return what answers a choice: of NAME, NAME@VERSION or NAME@LABEL, or of a marker; without one the first.
 
         Raises:
             ServiceUnavailable: the service is not there or not ready, after several attempts.
             ServiceError: it refuses.
         """
-        request = models_pb2.GetCurrentModelRequest()
+        request = models_pb2.GetCurrentModelRequest(model=Question(model=model, marker=marker).selector)
         answer = self._call(lambda: self._models.GetCurrentModel(request, timeout=self._timeout))
         return ModelInfo.of(answer.model)
 
-    def classify(self, sequences: Sequence[str], *, novelty: NoveltyConfig | None = None) -> Classifications:
-        """Return the answers to at least one sequence, in their order.
+    def models(self) -> list[ModelInfo]:
+        """Return every model that answers; errors are those of ``current_model``."""
+        request = models_pb2.ListModelsRequest()
+        answer = self._call(lambda: self._models.ListModels(request, timeout=self._timeout))
+        return [ModelInfo.of(model) for model in answer.models]
 
-        Raises:
-            ServiceUnavailable: the service is not there or not ready, after several attempts.
-            ServiceError: it refuses.
-        """
+    def classify(self, sequences: Sequence[str], **question: Unpack[QuestionWords]) -> Classifications:
+        """Return the answers to at least one sequence, in their order; arguments are those of ``classify_stream``."""
         chunks = in_chunks(sequences, reads=self._chunk_reads, letters_of=len)
-        return concatenate(list(self.classify_stream(chunks, novelty=novelty)))
+        return concatenate(list(self.classify_stream(chunks, **question)))
 
     def classify_stream(
         self,
         chunks: Iterable[Sequence[str]],
         *,
-        novelty: NoveltyConfig | None = None,
         progress: Progress | None = None,
+        **question: Unpack[QuestionWords],
     ) -> Iterator[Classifications]:
         """Yield the answers to each chunk of sequences, in their order; memory does not grow with their number.
 
         A connection that breaks is made again and continues with the first unanswered chunk, on the same model.
 
+        Args:
+            chunks: lists of sequences.
+            progress: told the number of reads answered so far.
+            question: ``novelty``, ``model``, ``marker`` and ``fallback`` of ``session.Question``. With ``fallback`` the
+                answers are those after the search.
+
         Raises:
             ServiceUnavailable: the service is not there or not ready, after several attempts.
             ServiceError: it refuses.
         """
-        state = StreamState(novelty)
+        state = StreamState(Question(**question))
         backoff = Backoff(self._attempts)
         source = iter(chunks)
         answered = 0
@@ -139,8 +147,8 @@ class Client:
         self,
         records: Iterable[SequenceRecord],
         *,
-        novelty: NoveltyConfig | None = None,
         progress: Progress | None = None,
+        **question: Unpack[QuestionWords],
     ) -> Iterator[tuple[list[str], Classifications]]:
         """Yield (ids, answers) of records in chunks; errors are those of ``classify_stream`` and of the records."""
         waiting: deque[list[str]] = deque()
@@ -150,7 +158,7 @@ class Client:
                 waiting.append(ids)
                 yield chunk
 
-        for answers in self.classify_stream(sequences(), novelty=novelty, progress=progress):
+        for answers in self.classify_stream(sequences(), progress=progress, **question):
             yield waiting.popleft(), answers
 
     def _connection(self, state: StreamState, source: Iterator[Sequence[str]]) -> Iterator[Classifications]:
@@ -177,7 +185,7 @@ class Client:
         taxa = self.taxonomy(started.model.taxonomy_digest)
         exhausted = False
         while True:
-            while not exhausted and len(state.pending) < CHUNKS_AHEAD:
+            while not exhausted and len(state) < CHUNKS_AHEAD:
                 chunk = next(source, None)
                 if chunk is None:
                     exhausted = True
@@ -188,7 +196,7 @@ class Client:
             if frame.WhichOneof("frame") == "summary":
                 state.finish()
                 return
-            yield state.accept(frame.result, taxa)
+            yield from state.accept(frame.result, taxa)
 
     def taxonomy(self, digest: str) -> NumberedTaxa:
         """Return the taxa that a model's answers point into, fetched once.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SHOWN_ROWS = 40
-_SECONDS_BETWEEN_LINES = 5.0
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,14 +36,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--table", action="store_true", help=f"print a readable table (the first {_SHOWN_ROWS} sequences)"
     )
     _add_fallback(parser)
+    parser.add_argument(
+        "--model", default="", metavar="NAME[@VERSION]", help="with --server: the model to ask (default: its first one)"
+    )
+    parser.add_argument("--marker", default="", help="with --server: ask the model of this marker")
     parser.set_defaults(run=run)
 
 
 def _add_fallback(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("fallback", "alignment search for reads that the model leaves open (--bundle)")
-    group.add_argument(
-        "--fallback", choices=("none", "vsearch", "blast"), default="none", help="program (default: none)"
+    group = parser.add_argument_group(
+        "fallback", "alignment search for reads that the model leaves open; a service has its own program and limits"
     )
+    group.add_argument(
+        "--fallback", choices=("none", "vsearch", "blast"), nargs="?", const="vsearch", default="none",
+        help="program (default: none; without a name vsearch)",
+    )  # fmt: skip
     group.add_argument("--fallback-rank", metavar="RANK", help="rank to reach (default: the second lowest)")
     group.add_argument(
         "--fallback-share", type=_share, default=0.1, metavar="SHARE",
@@ -68,6 +73,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Classify one file."""
     if arguments.output is None and not arguments.table:
         message = "nowhere to write to; give -o FILE.tsv, --table or both"
+        raise UsageError(message)
+    if arguments.bundle is not None and (arguments.model or arguments.marker):
+        message = "--model and --marker choose among the models of a service; give --server instead of --bundle"
         raise UsageError(message)
     if arguments.output is not None and arguments.output.is_dir():
         message = f"{arguments.output} is a directory; give the path of the table to write"
@@ -106,9 +114,6 @@ def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord
 
 
 def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
-    if arguments.fallback != "none":
-        message = "--fallback searches beside a bundle of yours (--bundle); whether a service searches is its setting"
-        raise UsageError(message)
     try:
         from abyssal.client import Client
     except ImportError as error:
@@ -116,9 +121,12 @@ def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecor
         raise UsageError(message) from error
 
     with Client(arguments.server) as client:
-        model = client.current_model()
+        model = client.current_model(model=arguments.model, marker=arguments.marker)
         logger.info("model %s %s (%s) at %s", model.name, model.version, model.digest[:12], arguments.server)
-        _write(arguments, model.ranks, client.classify_records(records))
+        answered = client.classify_records(
+            records, model=arguments.model, marker=arguments.marker, fallback=arguments.fallback != "none"
+        )
+        _write(arguments, model.ranks, answered)
 
 
 def _write(arguments: argparse.Namespace, ranks: tuple[str, ...], chunks: Iterable[AnsweredChunk]) -> None:
@@ -126,7 +134,7 @@ def _write(arguments: argparse.Namespace, ranks: tuple[str, ...], chunks: Iterab
     from abyssal.inference.terminal import ReadableTable
 
     table = ReadableTable(_SHOWN_ROWS)
-    watched = _with_progress(table.watch(chunks) if arguments.table else chunks)
+    watched = _with_progress(table.watch(chunks) if arguments.table else chunks, arguments.file)
     if arguments.output is None:
         rows = sum(len(ids) for ids, _ in watched)
     else:
@@ -136,11 +144,13 @@ def _write(arguments: argparse.Namespace, ranks: tuple[str, ...], chunks: Iterab
         sys.stdout.write(table.render(rows))
 
 
-def _with_progress(chunks: Iterable[AnsweredChunk]) -> Iterator[AnsweredChunk]:
-    done, last = 0, time.monotonic()
+def _with_progress(chunks: Iterable[AnsweredChunk], file: Path) -> Iterator[AnsweredChunk]:
+    from abyssal.cli.progress import Progress, count_sequences
+
+    progress = Progress(lambda: count_sequences(file))
+    done = 0
     for ids, answers in chunks:
         yield ids, answers
         done += len(ids)
-        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            logger.info("%d sequences classified", done)
+        progress(done)
+    progress.end()

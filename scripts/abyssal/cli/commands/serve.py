@@ -13,9 +13,17 @@ from abyssal.errors import UsageError
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the subcommand."""
     parser = subparsers.add_parser("serve", help="serve a bundle over gRPC", description=__doc__)
-    parser.add_argument("--bundle", metavar="DIR", help="bundle to serve (default: environment variable MODEL_PATH)")
+    parser.add_argument(
+        "--bundle", action="append", metavar="BUNDLE",
+        help="directory or REGISTRY/NAME@LABEL to serve; may be given several times, the first answers when nothing is "
+        "chosen (default: environment variable MODEL_PATH)",
+    )  # fmt: skip
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: 50051)")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="what computes (default: auto)")
+    parser.add_argument(
+        "--admin-token-file", metavar="FILE", help="offer ModelAdmin to who knows the token in this file"
+    )
     parser.add_argument(
         "--port-file", type=Path, metavar="FILE", help="write HOST:PORT to this file once the service answers"
     )
@@ -32,7 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(message) from error
 
     if not arguments.bundle and not os.environ.get("MODEL_PATH"):
-        message = "no bundle to serve; give --bundle DIR or set MODEL_PATH"
+        message = "no bundle to serve; give --bundle BUNDLE or set MODEL_PATH"
         raise UsageError(message)
-    settings = ServerSettings.read(os.environ, model_path=arguments.bundle, host=arguments.host, port=arguments.port)
+    settings = ServerSettings.read(
+        os.environ, model_path=",".join(arguments.bundle or ()) or None, host=arguments.host, port=arguments.port,
+        device=arguments.device, admin_token_file=arguments.admin_token_file,
+    )  # fmt: skip
     asyncio.run(serve(settings, port_file=arguments.port_file))
