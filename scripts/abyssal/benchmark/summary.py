@@ -133,5 +133,5 @@ def _program_version(program: str, option: str) -> str | None:
     if shutil.which(program) is None:
         return None
     done = run_tool([program, option])
-    found = re.search(r"\d+\.\d+(?:\.\d+)?", done.stdout + done.stderr)
+    found = re.search(r"\d+\.\d+(?:\.\d+)?", f"{done.stderr}\n{done.stdout}")
     return found[0] if found else None

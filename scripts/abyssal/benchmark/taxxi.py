@@ -45,12 +45,16 @@ def count(good: NDArray[np.bool_], accepted: NDArray[np.bool_], present: NDArray
 
 
 def best_accuracy(
-    sets: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]],
+    sets: Sequence[tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int8]]], most_over: float = 1.0
 ) -> tuple[float, float, float] | None:
     """Return (threshold, mean Acc, mean OCR) at the one threshold with the best mean Acc over sets of queries.
 
     Args:
         sets: confidence of the best name (0 for none), whether it is right, and where its taxon is, one a set.
+        most_over: only thresholds whose mean OCR is at most this count.
+
+    Returns:
+        None when no threshold does.
     """
     steps = np.unique(np.concatenate([confidence for confidence, _, _ in sets]).round(3))
     best: tuple[float, float, float] | None = None
@@ -61,8 +65,10 @@ def best_accuracy(
         ]
         accuracy = mean([found["Acc"] for found in rates])
         over = mean([found["OCR"] for found in rates])
-        if accuracy is not None and (best is None or accuracy > best[1]):
-            best = (float(threshold), accuracy, over if over is not None else 0.0)
+        if accuracy is None or (over or 0.0) > most_over:
+            continue
+        if best is None or accuracy > best[1]:
+            best = (float(threshold), accuracy, over or 0.0)
     return best
 
 
