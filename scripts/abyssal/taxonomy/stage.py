@@ -19,10 +19,12 @@ from abyssal.files import open_atomic
 from abyssal.references.model import AmpliconReference, read_reference
 from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal.taxonomy.classifier import Classifier, usable_threads
+from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fallback import Budget, Fallback, Revision
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
+from abyssal.taxonomy.pseudo import with_pseudo_labels
+from abyssal.taxonomy.threads import usable_threads
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,9 @@ def train_files(
         reference = read_reference(files.reference, files.lineages)
         vectors = read_vectors(files.reference_vectors, fasta=files.reference, encoder_digest=encoder.digest).values
     model = fit_model(reference, vectors, encoder, settings=settings, seed=seed)
+    if settings.pseudo_labels:
+        exemplars = [(record.id, record.sequence) for record in read_records(files.exemplars)]
+        model = with_pseudo_labels(model, encoder, marker, exemplars)
     save_model(model, model_directory, encoder=stored, marker=marker, batch_size=batch_size)
     shutil.copyfile(files.putative_taxa, model_directory / PUTATIVE_FILE)
     shutil.copyfile(files.exemplars, model_directory / EXEMPLAR_FILE)
