@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from abyssal.config.models import NoveltyConfig
-from abyssal.taxonomy.calibration import RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
+from abyssal.taxonomy.calibration import EDGE, RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decision import accepted_rank, novel_rank
 from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
@@ -106,3 +106,24 @@ def test_a_gap_has_no_confidence_and_stops_nothing() -> None:
     assert absent[1] == pytest.approx([0.1, 0.1, 0.2, 0.2])
     assert accepted_rank(chosen, right, np.full(4, 0.5)).tolist() == [2, 2]
     assert novel_rank(absent).tolist() == [3, -1]
+
+
+def test_a_stratum_s_shift_counts_as_far_as_the_stratum_is_probable() -> None:
+    shifts = (0.0, 0.0, -1.0, 1.0)
+    calibrators = (
+        RankCalibrator(constant(0.5), constant(0.8), 0.5),
+        RankCalibrator(constant(0.5), constant(0.8), 0.5, shifts),
+        RankCalibrator(constant(0.5), constant(0.8), 0.5),
+    )
+    chosen = np.zeros((1, 3), dtype=np.int32)
+
+    def genus(absent_species: float) -> float:
+        stated = np.array([EDGE, EDGE, absent_species])
+        return float(probabilities(calibrators, chosen, np.zeros((1, 3, 3)), stated)[0][0, 1])
+
+    def shifted(by: float) -> float:
+        return float(1 / (1 + np.exp(-(np.log(4) + by))))
+
+    assert genus(1 - EDGE) == pytest.approx(shifted(-1.0), abs=2e-3)
+    assert genus(EDGE) == pytest.approx(shifted(1.0), abs=2e-3)
+    assert shifted(-1.0) < genus(0.5) < shifted(1.0)

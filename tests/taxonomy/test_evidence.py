@@ -13,6 +13,7 @@ from abyssal.taxonomy.evidence import FEATURES, LOCAL, Neighbours, gather, nothi
 from abyssal.taxonomy.index import TaxonTable, build_index, taxon_table
 from abyssal.taxonomy.leave_out import draw_queries
 from abyssal.taxonomy.neighbourhood import local_similarities, neighbour_lists
+from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
 
 from .conftest import Trained
 
@@ -29,7 +30,8 @@ def table(*lineages: list[tuple[str | None, ...]]) -> TaxonTable:
     )
 
 
-def near(scores: list[float]) -> Neighbours:
+def near(scores: list[float], reads: SparseProfiles | None = None, known: SparseProfiles | None = None) -> Neighbours:
+    nothing = sparse_profiles([""] * len(scores))
     values = np.array([scores], dtype=np.float32)
     return Neighbours(
         places=np.arange(len(scores), dtype=np.int64)[None],
@@ -39,6 +41,8 @@ def near(scores: list[float]) -> Neighbours:
         local=np.zeros((1, LOCAL, 3, 2), dtype=np.float32),
         lengths=np.array([100], dtype=np.float32),
         target_lengths=np.array([100], dtype=np.float32),
+        reads=reads or nothing,
+        reference=known or nothing,
     )
 
 
@@ -115,6 +119,37 @@ def test_an_amplicon_of_two_species_has_no_margin() -> None:
     assert names[:2] == ["F", "G"]
     assert evidence[2, column("kmer_margin")] == 0.0
     assert evidence[1, column("kmer_margin")] > 0.1
+
+
+def test_characters_tell_inside_from_beside() -> None:
+    rng = np.random.default_rng(0)
+    common, genus, other, own = ("".join(rng.choice(list("ACGT"), size=40)) for _ in range(4))
+    taxa = table([("F", "G", "s")], [("F", "G", "t")], [("F", "H", "u")])
+    known = sparse_profiles([common + genus, common + genus, common + other])
+
+    def characters(read: str) -> dict[str, float]:
+        values = near([0.9, 0.9, 0.8], sparse_profiles([read]), known)
+        _, evidence = gather(taxa, values, nothing_banned(1, 3))
+        return {name: float(evidence[0, 1, column(name)]) for name in FEATURES}
+
+    inside, beside, apart = characters(common + genus), characters(common + own), characters(common + other)
+    assert inside["carriers"] == 2.0
+    assert inside["others"] == 1.0
+    assert inside["lacked_all"] == inside["foreign_any"] == inside["private"] == 0.0
+    assert inside["shared_most"] > 0.3
+    assert beside["shared_any"] < 0.1 < beside["lacked_own"]
+    assert beside["private"] > 0.3
+    assert apart["foreign_most"] > 0.3
+    assert inside["balance"] > 0.3 > -0.3 > apart["balance"]
+
+
+def test_characters_are_silent_without_another_taxon() -> None:
+    taxa = table([("F", "G", "s")], [("F", "G", "t")])
+    read = "ACGTTGCAAC" * 4
+    values = near([0.9, 0.8], sparse_profiles([read]), sparse_profiles([read, read]))
+    _, evidence = gather(taxa, values, nothing_banned(1, 3))
+    assert np.isnan(evidence[0, 0, column("shared_any") :]).all()
+    assert evidence[0, 2, column("others")] == 1.0
 
 
 def test_calibration_queries_never_see_what_is_banned(trained: Trained) -> None:

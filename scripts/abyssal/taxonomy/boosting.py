@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +12,16 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from abyssal.taxonomy.calibration import EDGE, RankCalibrator, probabilities
 from abyssal.taxonomy.evidence import FALLING, FEATURES, RISING
+from abyssal.taxonomy.threads import usable_threads
 from abyssal.taxonomy.trees import TreeEnsemble, constant, from_scikit
 
 _FEWEST = 40
 """Fewest queries of each outcome that trees are fitted on; below it the calibrator is a constant."""
 
 FOLDS = 2
+
+_LARGEST_SHIFT = 3.0
+"""Bound on what a stratum may add to log-odds."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,65 @@ class CalibrationSet:
         return (self.truth[:, rank] >= 0) & (self.chosen[:, rank] >= 0)
 
 
-def fit_calibrators(queries: CalibrationSet, seed: int) -> tuple[RankCalibrator, ...]:
-    """Fit both calibrators of every rank on all queries given."""
-    return tuple(_fit_rank(queries, rank, seed) for rank in range(queries.ranks))
+def fit_calibrators(
+    queries: CalibrationSet, stated: NDArray[np.float64], seed: int
+) -> tuple[tuple[RankCalibrator, ...], NDArray[np.float64]]:
+    """Fit the calibrators of every rank, and judge the same queries by calibrators that never saw their group.
+
+    Args:
+        queries: all calibration queries.
+        stated: (R,) stated shares of absent taxa.
+        seed: of the fits.
+
+    Returns:
+        Calibrators fitted on all queries with the shifts of their strata, and the cross-fitted P(right), (q, R).
+    """
+    fold = queries.groups % FOLDS
+    jobs = [fold != part for part in range(FOLDS)] + [np.ones(len(fold), dtype=np.bool_)]
+    *parts, whole = _fit_all([queries.subset(keep) for keep in jobs], seed)
+    shifts = [_shifts(queries, rank, [part[rank] for part in parts], fold) for rank in range(queries.ranks)]
+    right = np.zeros(queries.chosen.shape)
+    for number, part in enumerate(parts):
+        inside = fold == number
+        judges = tuple(replace(judge, shifts=found) for judge, found in zip(part, shifts, strict=True))
+        right[inside] = probabilities(judges, queries.chosen[inside], queries.evidence[inside], stated)[0]
+    return tuple(replace(judge, shifts=found) for judge, found in zip(whole, shifts, strict=True)), right
+
+
+def _fit_all(sets: list[CalibrationSet], seed: int) -> list[list[RankCalibrator]]:
+    """Fit every rank of every set; jobs share the cores, and each is fitted by one thread."""
+    # One thread: sums of gradients are added in one order, so the same queries give the same trees on any machine.
+    with threadpool_limits(limits=1), ThreadPoolExecutor(usable_threads()) as pool:
+        jobs = [[pool.submit(_fit_rank, part, rank, seed) for rank in range(part.ranks)] for part in sets]
+        return [[job.result() for job in row] for row in jobs]
+
+
+def _shifts(
+    queries: CalibrationSet, rank: int, judges: list[RankCalibrator], fold: NDArray[np.int64]
+) -> tuple[float, ...]:
+    """Return per stratum what makes the mean cross-fitted P(right | present) the share that is right."""
+    odds = np.zeros(len(fold))
+    for number, judge in enumerate(judges):
+        odds[fold == number] = judge.right.log_odds(queries.evidence[fold == number, rank])
+    right = queries.chosen[:, rank] == queries.truth[:, rank]
+    shifts = np.zeros(queries.ranks + 1)
+    for stratum in range(rank + 1, queries.ranks + 1):
+        inside = queries.scored(rank) & (queries.strata == stratum)
+        if min(right[inside].sum(), (~right[inside]).sum()) >= _FEWEST:
+            shifts[stratum] = _shift(odds[inside], float(right[inside].mean()))
+    return tuple(shifts.tolist())
+
+
+def _shift(odds: NDArray[np.float64], wanted: float) -> float:
+    """Return what added to the log-odds gives a mean probability, by bisection to 1e-6."""
+    low, high = -_LARGEST_SHIFT, _LARGEST_SHIFT
+    while high - low > 1e-6:
+        middle = (low + high) / 2
+        if float((1.0 / (1.0 + np.exp(-(odds + middle)))).mean()) < wanted:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
 
 
 def _fit_rank(queries: CalibrationSet, rank: int, seed: int) -> RankCalibrator:
@@ -86,32 +147,8 @@ def _fit(
     sign = 1 if rising_means_true else -1
     monotone = [sign if name in RISING else -sign if name in FALLING else 0 for name in FEATURES]
     model = HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=80, max_leaf_nodes=12, min_samples_leaf=30, l2_regularization=5.0,
-        monotonic_cst=monotone, early_stopping=False, random_state=seed,
+        learning_rate=0.08, max_iter=120, max_leaf_nodes=12, min_samples_leaf=30, l2_regularization=5.0,
+        max_features=0.3, monotonic_cst=monotone, early_stopping=False, random_state=seed,
     )  # fmt: skip
-    # One thread: sums of gradients are added in one order, so the same queries give the same trees on any machine.
-    with threadpool_limits(limits=1):
-        model.fit(usable, outcome.astype(np.int8))
+    model.fit(usable, outcome.astype(np.int8))
     return from_scikit(model)
-
-
-def cross_fitted(
-    queries: CalibrationSet, stated: NDArray[np.float64], seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return P(right) and P(absent), (q, R) each, of queries judged by calibrators that never saw their group.
-
-    Args:
-        queries: all calibration queries.
-        stated: (R,) stated shares of absent taxa.
-        seed: of the fits.
-    """
-    right = np.zeros(queries.chosen.shape)
-    absent = np.zeros(queries.chosen.shape)
-    fold = queries.groups % FOLDS
-    for part in range(FOLDS):
-        inside = fold == part
-        calibrators = fit_calibrators(queries.subset(~inside), seed)
-        right[inside], absent[inside] = probabilities(
-            calibrators, queries.chosen[inside], queries.evidence[inside], stated
-        )
-    return right, absent

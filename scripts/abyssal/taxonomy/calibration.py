@@ -2,7 +2,9 @@
 
 One pair of calibrators a rank, fitted on leave-out passes over the reference: P(right) = P(present) P(right | present).
 The passes hold more new taxa than most samples do, so P(absent) is moved from their share to the stated one by the
-prior odds (Saerens et al. 2002, doi:10.1162/089976602753284446); a request may state another.
+prior odds (Saerens et al. 2002, doi:10.1162/089976602753284446); a request may state another. P(right | present)
+depends on the mix too, between known and new species of a known genus, say: each stratum has a shift, fitted on
+cross-fitted log-odds, and the strata are weighed by what the P(absent) of the ranks below make of the stated mix.
 """
 
 from __future__ import annotations
@@ -21,11 +23,20 @@ EDGE = 1e-4
 
 @dataclass(frozen=True)
 class RankCalibrator:
-    """The two calibrators of one rank and the share of absent taxa they were fitted for."""
+    """The two calibrators of one rank.
+
+    Attributes:
+        absent: P(absent from the reference).
+        right: P(the name is right, given that the taxon is present).
+        prior: share of absent taxa among the queries ``absent`` was fitted on.
+        shifts: (R + 1,) what stratum s adds to the log-odds of ``right``: a name for a known species is right more
+            often than the same evidence would say for a new one. Empty: nothing.
+    """
 
     absent: TreeEnsemble
     right: TreeEnsemble
     prior: float
+    shifts: tuple[float, ...] = ()
 
 
 def stratum_priors(novelty: NoveltyConfig, strata: NDArray[np.int64], ranks: int) -> NDArray[np.float64]:
@@ -78,13 +89,38 @@ def probabilities(
     for rank, calibrator in enumerate(calibrators):
         named = chosen[:, rank] >= 0
         fitted = calibrator.absent.probability(evidence[named, rank])
-        missing = shift_prior(fitted, calibrator.prior, float(stated[rank]))
-        absent[named, rank] = missing
-        right[named, rank] = (1.0 - missing) * calibrator.right.probability(evidence[named, rank])
+        absent[named, rank] = shift_prior(fitted, calibrator.prior, float(stated[rank]))
+    strata = _strata(absent, chosen >= 0)
+    for rank, calibrator in enumerate(calibrators):
+        named = chosen[:, rank] >= 0
+        present = _right_if_present(calibrator, evidence[named, rank], strata[named, rank + 1 :])
+        right[named, rank] = (1.0 - absent[named, rank]) * present
     right = np.maximum.accumulate(right[:, ::-1], axis=1)[:, ::-1]
     absent = np.minimum.accumulate(absent[:, ::-1], axis=1)[:, ::-1]
     right[chosen < 0] = 0.0
     return right, _filled_down(absent, chosen >= 0)
+
+
+def _strata(absent: NDArray[np.float64], named: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return (q, R + 1) how probable each stratum is: absent at that rank and present above it; the last is known."""
+    rising = np.maximum.accumulate(np.where(named, absent, 0.0), axis=1)
+    bounds = np.hstack([np.zeros((absent.shape[0], 1)), rising, np.ones((absent.shape[0], 1))])
+    return np.diff(bounds, axis=1)
+
+
+def _right_if_present(
+    calibrator: RankCalibrator, evidence: NDArray[np.float64], strata: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return P(right | present) as the mean over the strata in which the taxon is present, each with its shift."""
+    odds = calibrator.right.log_odds(evidence)
+    shifts = np.array(calibrator.shifts[-strata.shape[1] :] or (0.0,) * strata.shape[1])
+    each = 1.0 / (1.0 + np.exp(-(odds[:, None] + shifts)))
+    if not shifts.any():
+        plain: NDArray[np.float64] = each[:, -1]
+        return plain
+    weights = strata + EDGE
+    mean: NDArray[np.float64] = (each * weights).sum(axis=1) / weights.sum(axis=1)
+    return mean
 
 
 def _filled_down(absent: NDArray[np.float64], named: NDArray[np.bool_]) -> NDArray[np.float64]:

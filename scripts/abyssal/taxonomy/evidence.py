@@ -17,8 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from abyssal.encoder.kmers import profile_size
+from abyssal.taxonomy.evidence_characters import gather_characters
 from abyssal.taxonomy.evidence_kernel import gather_rows
 from abyssal.taxonomy.index import UNKNOWN, TaxonTable
+from abyssal.taxonomy.profiles import SparseProfiles
 
 FEATURES = (
     "best_kmer", "other_kmer", "kmer_margin", "best_identity", "other_identity", "identity_margin",
@@ -26,8 +29,12 @@ FEATURES = (
     "tenth_kmer", "unknown_share", "sibling_kmer", "children_near", "local_other", "local_same",
     "relative_distance", "share_other_nearer", "share_same_further", "log_children", "log_siblings",
     "length_difference",
+    "lead", "names_near", "name_entropy", "others_listed", "unknown_near",
+    "nearest_other", "nearest_same", "least_other", "most_same", "relative_same", "relative_other",
+    "shared_any", "shared_most", "foreign_any", "foreign_most", "private", "lacked_all", "lacked_own", "lacked_any",
+    "carriers", "others", "balance",
 )  # fmt: skip
-"""Names of the evidence, in the order of the last axis."""
+"""Names of the evidence, in the order of the last axis. New ones go to the end: older models know the first ones."""
 
 RISING = frozenset({"best_kmer", "kmer_margin", "best_identity", "identity_margin",
                     "vote_share", "purity_1", "purity_5", "purity_15"})  # fmt: skip
@@ -55,6 +62,8 @@ class Neighbours:
         local: (q, LOCAL, R, 2) float32 surroundings of the first places (``neighbourhood``).
         lengths: (q,) float32 lengths of the queries (bases).
         target_lengths: (q,) float32 lengths of the nearest amplicons (bases).
+        reads: k-mer profiles of the queries.
+        reference: k-mer profiles of all amplicons.
     """
 
     places: NDArray[np.int64]
@@ -64,6 +73,8 @@ class Neighbours:
     local: NDArray[np.float32]
     lengths: NDArray[np.float32]
     target_lengths: NDArray[np.float32]
+    reads: SparseProfiles
+    reference: SparseProfiles
 
 
 @dataclass(frozen=True)
@@ -103,5 +114,11 @@ def gather(taxa: TaxonTable, neighbours: Neighbours, banned: Banned) -> tuple[ND
         neighbours.local, neighbours.lengths, neighbours.target_lengths,
         banned.own, banned.rank, banned.code, banned.gone, banned.removed, banned.lineage,
         len(FEATURES), TEMPERATURE,
+    )  # fmt: skip
+    reads, reference = neighbours.reads, neighbours.reference
+    gather_characters(
+        taxa.pair_offsets, taxa.pair_codes, neighbours.places, banned.rank, banned.code, chosen,
+        reads.offsets, reads.kmers, reference.offsets, reference.kmers, profile_size(reference.k),
+        evidence, FEATURES.index("shared_any"),
     )  # fmt: skip
     return chosen, evidence

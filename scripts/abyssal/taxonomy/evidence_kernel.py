@@ -10,8 +10,9 @@ from numba import njit
     BEST_KMER, OTHER_KMER, KMER_MARGIN, BEST_IDENTITY, OTHER_IDENTITY, IDENTITY_MARGIN,
     VOTE_SHARE, PURITY_1, PURITY_5, PURITY_15, LOG_SIZE, TENTH_KMER, UNKNOWN_SHARE, SIBLING_KMER, CHILDREN_NEAR,
     LOCAL_OTHER, LOCAL_SAME, RELATIVE_DISTANCE, SHARE_OTHER_NEARER, SHARE_SAME_FURTHER, LOG_CHILDREN, LOG_SIBLINGS,
-    LENGTH_DIFFERENCE,
-) = range(23)  # fmt: skip
+    LENGTH_DIFFERENCE, LEAD, NAMES_NEAR, NAME_ENTROPY, OTHERS_LISTED, UNKNOWN_NEAR,
+    NEAREST_OTHER, NEAREST_SAME, LEAST_OTHER, MOST_SAME, RELATIVE_SAME, RELATIVE_OTHER,
+) = range(34)  # fmt: skip
 
 _TINY = 1e-3
 
@@ -45,6 +46,8 @@ def gather_rows(  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
             _shares(offsets, codes, places[row], weights, allowed, rank, name, kmer[row], out)
             _children(offsets, codes, places[row], allowed, rank, name, kmer[row], out)
             _surroundings(offsets, codes, places[row], allowed, rank, name, local[row], out)
+            _company(offsets, codes, places[row], allowed, rank, name, out)
+            _carriers(offsets, codes, places[row], allowed, rank, name, local[row], out)
             _sizes(sizes, children, starts, rank, chosen[row], gone[row], removed[row], lineage[row], out)
             out[LENGTH_DIFFERENCE] = (lengths[row] - target_lengths[row]) / max(lengths[row], 1.0)
     return chosen, evidence
@@ -258,6 +261,73 @@ def _surroundings(offsets, codes, places, allowed, rank, name, local, out):  # t
         out[LOCAL_OTHER] = other / mine
         out[LOCAL_SAME] = same / mine
         out[RELATIVE_DISTANCE] = (1.0 - out[BEST_KMER] + _TINY) / (1.0 - other / mine + _TINY)
+
+
+@njit(cache=True, nogil=True)
+def _company(offsets, codes, places, allowed, rank, name, out):  # type: ignore[no-untyped-def]
+    """Who stands among the nearest: how long the name leads, and how many names share the first ten places."""
+    seen = np.empty(10, dtype=np.int64)
+    shares = np.zeros(10)
+    names = 0
+    known_near = 0
+    unknown_near = 0
+    lead = 0
+    others = 0
+    for step in range(places.size):
+        if places[step] < 0:
+            break
+        members, known, mine = _count(offsets, codes, places[step], allowed, rank, name)
+        if known == 0:
+            unknown_near += members > 0 and step < 10
+            continue
+        if mine == 0:
+            others += 1
+        elif others == 0:
+            lead += 1
+        if known_near < 10:
+            known_near += 1
+            carried = name if mine > 0 else _a_name(offsets, codes, places[step], allowed, rank)
+            place = 0
+            while place < names and seen[place] != carried:
+                place += 1
+            if place == names:
+                seen[names] = carried
+                names += 1
+            shares[place] += 1.0
+    out[LEAD] = lead
+    out[NAMES_NEAR] = names
+    shares = shares[:names] / max(known_near, 1)
+    out[NAME_ENTROPY] = -np.sum(shares * np.log(shares))
+    out[OTHERS_LISTED] = others
+    out[UNKNOWN_NEAR] = unknown_near
+
+
+@njit(cache=True, nogil=True)
+def _a_name(offsets, codes, amplicon, allowed, rank):  # type: ignore[no-untyped-def]
+    found = -1
+    for pair in range(offsets[amplicon], offsets[amplicon + 1]):
+        if allowed[pair] and codes[pair, rank] >= 0:
+            found = codes[pair, rank]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _carriers(offsets, codes, places, allowed, rank, name, local, out):  # type: ignore[no-untyped-def]
+    """How the carriers of the name stand to each other and to other taxa, and the read beside them."""
+    for step in range(min(local.shape[0], places.size)):
+        if places[step] < 0:
+            break
+        if _count(offsets, codes, places[step], allowed, rank, name)[2] == 0:
+            continue
+        other, same = local[step, rank, 0], local[step, rank, 1]
+        if np.isnan(out[NEAREST_OTHER]):
+            out[NEAREST_OTHER], out[LEAST_OTHER] = other, other
+            out[NEAREST_SAME], out[MOST_SAME] = same, same
+            if same > 0:
+                out[RELATIVE_SAME] = (1.0 - out[BEST_KMER] + _TINY) / (1.0 - same + _TINY)
+            out[RELATIVE_OTHER] = (1.0 - out[OTHER_KMER] + _TINY) / (1.0 - other + _TINY)
+        out[LEAST_OTHER] = min(out[LEAST_OTHER], other)
+        out[MOST_SAME] = max(out[MOST_SAME], same)
 
 
 @njit(cache=True, nogil=True)

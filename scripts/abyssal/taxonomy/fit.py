@@ -13,7 +13,7 @@ from abyssal.config.models import TrainConfig
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.strand import StrandProfile
 from abyssal.references.model import AmpliconReference
-from abyssal.taxonomy.boosting import CalibrationSet, cross_fitted, fit_calibrators
+from abyssal.taxonomy.boosting import CalibrationSet, fit_calibrators
 from abyssal.taxonomy.calibration import absent_priors, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decoys import OffTargetFloors, decoy_sequences, fit_floors
@@ -58,12 +58,12 @@ def fit_model(
     logger.info("looking up %d calibration queries", len(drawn))
     queries = _look_up(index, lists, drawn, settings.neighbours)
     priors = stratum_priors(settings.novelty, drawn.strata, len(reference.ranks))
-    right, _ = cross_fitted(queries, absent_priors(priors), seed)
+    calibrators, right = fit_calibrators(queries, absent_priors(priors), seed)
     bounds = {f"{alpha:g}": _thresholds(queries, right, alpha) for alpha in sorted({*ALPHAS, settings.alpha})}
     return Model(
         index=index,
         local=local,
-        calibrators=fit_calibrators(queries, seed),
+        calibrators=calibrators,
         thresholds=np.array(bounds[f"{settings.alpha:g}"]),
         novelty=settings.novelty,
         drawn_strata=np.bincount(drawn.strata, minlength=len(reference.ranks) + 1),

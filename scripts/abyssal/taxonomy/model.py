@@ -148,6 +148,7 @@ def _calibration(model: Model) -> dict[str, Any]:
         "drawn_strata": model.drawn_strata.tolist(),
         "thresholds": model.thresholds.tolist(),
         "absent_priors": [calibrator.prior for calibrator in model.calibrators],
+        "right_shifts": [list(calibrator.shifts) for calibrator in model.calibrators],
         "off_target": {"kmer": model.floors.kmer, "identity": model.floors.identity},
         "summary": model.summary,
     }
@@ -165,16 +166,21 @@ def load_model(directory: Path) -> Model:
     except (SafetensorError, OSError) as error:
         message = f"{directory / CLASSIFIER_FILE}: not a readable file of arrays ({error}); make the model again"
         raise BundleError(message) from error
-    if calibration["features"] != list(FEATURES):
+    if tuple(calibration["features"]) != FEATURES[: len(calibration["features"])]:
         message = f"{directory / CALIBRATION_FILE}: made for other evidence than this version gathers; fit it again"
         raise BundleError(message)
     reference = _read_reference(directory, ranked=bool(calibration["ranks"]))
     if list(reference.ranks) != calibration["ranks"] or arrays["vectors"].shape[0] != len(reference):
         message = f"{directory}: {TAXONOMY_FILE}, {REFERENCE_FILE} and {CLASSIFIER_FILE} do not belong together"
         raise BundleError(message)
+    priors = calibration["absent_priors"]
+    # The first bundles of this format have no shifts.
+    shifts = calibration.get("right_shifts", [()] * len(priors))
     calibrators = tuple(
-        RankCalibrator(from_arrays(arrays, f"absent.{rank}"), from_arrays(arrays, f"right.{rank}"), prior)
-        for rank, prior in enumerate(calibration["absent_priors"])
+        RankCalibrator(
+            from_arrays(arrays, f"absent.{rank}"), from_arrays(arrays, f"right.{rank}"), prior, tuple(shifts[rank])
+        )
+        for rank, prior in enumerate(priors)
     )
     floors = calibration["off_target"]
     return Model(

@@ -58,7 +58,8 @@ def neighbours_of(
     aligned = ALIGNED
     if hits is not None:
         places, aligned = _joined(hits, places), ALIGNED + hits.shape[1]
-    kmer = cosines(sparse_profiles(sequences, k=index.profiles.k), index.profiles, places)
+    reads = sparse_profiles(sequences, k=index.profiles.k)
+    kmer = cosines(reads, index.profiles, places)
     rise = kmer.copy()
     if hits is not None:
         rise[:, : hits.shape[1]] += np.where(hits >= 0, np.float32(2.0), np.float32(0.0))
@@ -76,6 +77,8 @@ def neighbours_of(
         local=local_of(places[:, :LOCAL]),
         lengths=np.array([len(sequence) for sequence in sequences], dtype=np.float32),
         target_lengths=index.lengths[places[:, 0]],
+        reads=reads,
+        reference=index.profiles,
     )
     return neighbours, np.take_along_axis(_padded(covered, count), order, axis=1)[:, 0]
 
