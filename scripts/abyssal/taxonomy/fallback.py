@@ -124,9 +124,9 @@ class BlastSearch:
             queries, table = Path(name) / "queries.fasta", Path(name) / "hits.tsv"
             write_fasta(queries, ((str(row), sequence) for row, sequence in enumerate(sequences)))
             run_tool(
-                ["blastn", "-task", "blastn", "-query", queries, "-db", self._database, "-out", table,
-                 "-outfmt", "6 qseqid sseqid", "-max_target_seqs", str(4 * HITS), "-max_hsps", "1", "-strand", "plus",
-                 "-evalue", "1e-10", "-dust", "no", "-num_threads", str(self._threads)],
+                ["blastn", "-task", "megablast", "-word_size", "16", "-query", queries, "-db", self._database,
+                 "-out", table, "-outfmt", "6 qseqid sseqid", "-max_target_seqs", str(4 * HITS), "-max_hsps", "1",
+                 "-strand", "plus", "-evalue", "1e-10", "-dust", "no", "-num_threads", str(self._threads)],
                 timeout=timeout,
             )  # fmt: skip
             return _read_hits(table, len(sequences))
