@@ -41,8 +41,8 @@ _TABLE = re.compile(r"(<!-- blast radius: generated -->\n).*?(<!-- /blast radius
 ORDER = (
     "check_libraries", "trim_primers", "merge_pairs", "filter_reads", "denoise", "remove_chimeras", "map_back",
     "count_asvs", "build_reference", "fit_gate", "fetch_encoder", "embed_reference", "embed_asvs", "cluster", "train",
-    "classify_asvs", "evaluate", "report", "export", "diversity", "multiqc", "study_report", "package", "publish",
-    "provenance", "record_datasets", "record_run", "pretrain",
+    "classify_asvs", "evaluate", "regress", "report", "export", "diversity", "multiqc", "study_report", "package",
+    "publish", "provenance", "record_datasets", "record_run", "pretrain",
 )  # fmt: skip
 """The rules in the order of a run."""
 _DIRECT = ("Params have changed", "Set of input files has changed", "Missing output files", "Updated input files")
@@ -197,6 +197,12 @@ def _other_values(study: Study) -> dict[str, Any]:
         "cluster.distance": 0.2,
         "cluster.previous": "previous",
         "evaluate.baselines": ["top-hit"],
+        "regression.targets": ["latitude"],
+        "benchmark.parts": ["speed"],
+        "benchmark.datasets": ["16s-v4"],
+        "benchmark.identity_datasets": ["18s-v9"],
+        "benchmark.speed_sizes": [0.5],
+        "benchmark.peers": ["rdp"],
         "fallback.rank": "genus",
         "fallback.max_seconds": 60.0,
         "package.registry": "registry",

@@ -46,6 +46,7 @@ STARTS: dict[str, set[str]] = {
     "package.metadata": {"record_datasets", "record_run"},
     "pretrain": {"pretrain"},
     "benchmark": set(),
+    "task": {"regress", "report"},
     "regression": set(),
 }
 """Where a change of a key starts; the longest prefix counts."""

@@ -43,9 +43,12 @@ def study_config(config: AbyssalConfig, marker: str) -> dict[str, Any]:
     """Return the scientific configuration of one marker as plain values, the same in every directory.
 
     Left out: the other markers, where the bundle is published, its version (the manifest has it), how encoder weights
-    are made (they enter with their digest), and the settings of the benchmark.
+    are made (they enter with their digest), and the settings of the benchmark and of a regression
+    that is not asked for.
     """
     values = config.model_dump(mode="json", exclude={"markers", "package", "pretrain", "benchmark"})
+    if config.task == "classification":
+        del values["regression"]
     values["marker"] = {"name": marker, **config.markers[marker].model_dump(mode="json")}
     values["samples"] = _file_name(values["samples"])
     values["cluster"]["previous"] = _file_name(values["cluster"]["previous"])
