@@ -188,8 +188,6 @@ def _other_values(study: Study) -> dict[str, Any]:
         "preprocess.trim.adapters": ["AGATCGGAAGAGC"],
         "preprocess.chimeras": None,
         "preprocess.curate": {},
-        "regression.targets": ["temperature"],
-        "benchmark.speed_sizes": [0.5],
         "preprocess.map_back_identity": 0.98,
         "encoder.name": "kmers",
         "encoder.revision": "0" * 40,

@@ -27,8 +27,8 @@ PROVENANCE_FORMAT = "abyssal-provenance"
 PROVENANCE_FORMAT_VERSION = 1
 
 CONTENT_PACKAGES = (
-    "bundle", "config", "discovery", "encoder", "evaluation", "reads", "references", "regression", "report", "samples", "sequences",
-    "taxonomy",
+    "bundle", "config", "discovery", "encoder", "evaluation", "reads", "references", "regression", "report", "samples",
+    "sequences", "taxonomy",
 )  # fmt: skip
 """Library packages whose code can change what a bundle holds."""
 
