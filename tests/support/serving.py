@@ -19,8 +19,10 @@ from abyssal.inference.v1.common_pb2 import Model
 from abyssal.sequences.alphabet import first_invalid_letter, normalise
 from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source, tsv_rows
 from abyssal_server.app import InferenceServer
-from abyssal_server.models import LoadedModel
+from abyssal_server.models import LoadedModel, ModelStore
+from abyssal_server.search import Find
 from abyssal_server.settings import ServerSettings
+from abyssal_server.usage import UsageLog
 
 RANKS = ("domain", "genus", "species")
 LINEAGES = (
@@ -187,6 +189,26 @@ def running_server(model: LoadedModel | Path, **settings: object) -> Iterator[Ru
             server = InferenceServer(_settings(model, settings))
         else:
             server = InferenceServer(_settings(Path("unused"), settings), store=OneModel(model))
+        await server.start()
+        return server
+
+    with event_loop() as loop:
+        running = RunningServer(asyncio.run_coroutine_threadsafe(build(), loop).result(120), loop)
+        try:
+            yield running
+        finally:
+            running.drain()
+
+
+@contextmanager
+def running_store(
+    store: ModelStore, locations: str, *, find: Find | None = None, usage: UsageLog | None = None, **settings: object
+) -> Iterator[RunningServer]:
+    """Run a service for the models of a store; drained at the end."""
+
+    async def build() -> InferenceServer:
+        values = {"model_path": locations, "port": 0, "drain_seconds": 5.0, **settings}
+        server = InferenceServer(ServerSettings.model_validate(values), store=store, find=find, usage=usage)
         await server.start()
         return server
 
