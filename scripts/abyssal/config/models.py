@@ -141,7 +141,7 @@ class TrainConfig(Section):
     )
     novelty: NoveltyConfig = NoveltyConfig()
     calibration_queries: Annotated[int, Field(ge=100)] = Field(
-        10000, description="Reference amplicons looked up with their own taxa banned."
+        20000, description="Reference amplicons looked up with their own taxa banned."
     )
     pseudo_labels: bool = Field(
         False,
