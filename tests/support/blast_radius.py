@@ -185,6 +185,8 @@ def _other_values(study: Study) -> dict[str, Any]:
         "samples": Path(copied("samples.tsv", "other.samples.tsv")).name,
         "markers.<name>.reference": None,
         "markers.<name>.truth": str(root / "resources" / "demo" / "truth.tsv"),
+        # Its default is the word that stands for "no default" in the table of keys.
+        "preprocess.trim.primers": "optional",
         "preprocess.trim.adapters": ["AGATCGGAAGAGC"],
         "preprocess.chimeras": None,
         "preprocess.curate": {},
