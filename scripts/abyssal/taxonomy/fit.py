@@ -67,7 +67,7 @@ def fit_model(
         thresholds=np.array(bounds[f"{settings.alpha:g}"]),
         novelty=settings.novelty,
         drawn_strata=np.bincount(drawn.strata, minlength=len(reference.ranks) + 1),
-        floors=_floors(index, local, encoder, settings.neighbours, rng),
+        floors=off_target_floors(index, encoder, settings.neighbours, rng),
         strand=StrandProfile.fit(reference.sequences),
         neighbours=settings.neighbours,
         summary=_summary(queries, right, priors, settings, bounds),
@@ -111,14 +111,14 @@ def _threshold(queries: CalibrationSet, right: NDArray[np.float64], rank: int, a
     return max([everything, *alone])
 
 
-def _floors(
-    index: ReferenceIndex, local: NDArray[np.float32], encoder: Encoder, count: int, rng: np.random.Generator
-) -> OffTargetFloors:
+def off_target_floors(index: ReferenceIndex, encoder: Encoder, count: int, rng: np.random.Generator) -> OffTargetFloors:
+    """Return the floors that decoys made from the reference stay below; zeros for an empty reference."""
     decoys = decoy_sequences(index.reference.sequences, rng)
     if not decoys:
         return OffTargetFloors(0.0, 0.0)
+    nowhere = np.zeros((0, len(index.taxa.ranks), 2), dtype=np.float32)
     neighbours, _ = neighbours_of(
-        index, decoys, encoder.embed(decoys), count, local_of=lambda places: surroundings(local, places)
+        index, decoys, encoder.embed(decoys), count, local_of=lambda places: surroundings(nowhere, places)
     )
     return fit_floors(neighbours.kmer.max(axis=1), np.fmax.reduce(neighbours.identity, axis=1))
 
