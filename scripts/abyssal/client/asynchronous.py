@@ -194,6 +194,8 @@ class AnswerStream:
                     yield answers
             await writer
             self._state.finish()
+            # To the very end, or the service would see a call that was cancelled.
+            await anext(frames, None)
         finally:
             writer.cancel()
             call.cancel()

@@ -195,6 +195,8 @@ class Client:
             frame = _next_frame(call)
             if frame.WhichOneof("frame") == "summary":
                 state.finish()
+                # To the very end, or the service would see a call that was cancelled.
+                next(call, None)
                 return
             yield from state.accept(frame.result, taxa)
 
