@@ -136,7 +136,7 @@ def test_labels_are_followed_on_sighup_and_a_bad_bundle_changes_nothing(
     assert running.end(signal.SIGTERM) == 0
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_client_goes_on_after_the_service_was_ended_without_gap_or_repeat(
     service: Callable[..., Service], tiny_bundle: Path, end: signal.Signals
 ) -> None:

@@ -18,7 +18,9 @@ const PROTO = path.join(__dirname, "..", "..", "..", "proto");
 
 function load() {
   const files = ["classification", "models"].map((name) => `abyssal/inference/v1/${name}.proto`);
-  const definition = protoLoader.loadSync(files, { includeDirs: [PROTO], keepCase: true, longs: Number });
+  // Without `defaults`, a chunk_id of 0 would be missing.
+  const options = { includeDirs: [PROTO], keepCase: true, longs: Number, defaults: true };
+  const definition = protoLoader.loadSync(files, options);
   return grpc.loadPackageDefinition(definition).abyssal.inference.v1;
 }
 
