@@ -242,3 +242,46 @@ def test_memory_of_reads_is_bounded_and_changes_no_answer(classifier: PacedClass
 
     with_engine(classifier, test, **bound)
     assert len([read for call in classifier.calls for read in call]) > len(set(READS))
+
+
+def test_a_small_call_goes_between_the_steps_of_bulk_work_which_goes_on(classifier: PacedClassifier) -> None:
+    order: list[str] = []
+
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.seconds_per_call = 0.01
+        bulk = await engine.submit(Lane("bulk"), question, READS[:48], deadline=None)
+        bulk.add_done_callback(lambda _: order.append("bulk"))
+        await until(lambda: len(classifier.calls) >= 2)
+        for number in range(48, 64):
+            await engine.submit_now(LANE, question, [READS[number]], deadline=None)
+            order.append("small")
+        await bulk
+
+    with_engine(classifier, test, batch_reads=4, longest_wait_seconds=0.0)
+    assert order[0] == "small"
+    assert "bulk" in order[:-1]
+
+
+def test_bulk_work_of_two_clients_advances_together(classifier: PacedClassifier) -> None:
+    order: list[str] = []
+
+    async def test(engine: Engine, question: Question) -> None:
+        classifier.go.clear()
+        blocker = engine.submit_now(LANE, question, READS[:1], deadline=None)
+        await until(lambda: bool(classifier.calls))
+        futures = []
+        for call in range(4):
+            lane = Lane("greedy")
+            for chunk in range(4):
+                reads = [f"{READS[4 * call + chunk]}G"]
+                futures.append(await engine.submit(lane, question, reads, deadline=None))
+                futures[-1].add_done_callback(lambda _: order.append("greedy"))
+        lane = Lane("modest")
+        for chunk in range(4):
+            futures.append(await engine.submit(lane, question, [f"{READS[chunk]}C"], deadline=None))
+            futures[-1].add_done_callback(lambda _: order.append("modest"))
+        classifier.go.set()
+        await asyncio.gather(blocker, *futures)
+
+    with_engine(classifier, test, window_reads=1)
+    assert order[:8].count("modest") == 4

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from abyssal.inference.batches import concatenate
 from abyssal.taxonomy.classifications import Classifications
 from abyssal_server.cache.memory import Memory
-from abyssal_server.cache.shared import SharedAnswers
 from abyssal_server.question import Question
 from abyssal_server.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from abyssal_server.cache.shared import SharedAnswers
 
 
 class AnswerCache:
@@ -28,7 +31,11 @@ class AnswerCache:
         url = settings.redis_url.get_secret_value()
         if not url:
             return cls(memory)
-        return cls(memory, SharedAnswers(url, seconds=settings.redis_seconds, keep_seconds=settings.redis_keep_seconds))
+        # Importing redis takes a tenth of the time to the first answer; most services start without it.
+        from abyssal_server.cache.shared import SharedAnswers
+
+        shared = SharedAnswers(url, seconds=settings.redis_seconds, keep_seconds=settings.redis_keep_seconds)
+        return cls(memory, shared)
 
     def find(self, question: Question, sequences: Sequence[str]) -> tuple[list[str], Classifications | None]:
         """Return those of the distinct reads that are known, and their answers."""
