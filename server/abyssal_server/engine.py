@@ -19,7 +19,7 @@ from typing import TypeVar
 from abyssal.taxonomy.classifications import Classifications
 from abyssal_server.cache import AnswerCache
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
-from abyssal_server.fairness import FairQueue, Lane, Room, padded_letters
+from abyssal_server.fairness import FairQueue, Lane, Room, padded_sum
 from abyssal_server.question import Answered, Question, Work
 from abyssal_server.settings import ServerSettings
 from abyssal_server.window import Window
@@ -113,7 +113,7 @@ class Engine:
         Raises:
             Overloaded: there is no room.
         """
-        cost = sum(padded_letters(len(sequence)) for sequence in sequences)
+        cost = padded_sum(sequences)
         if not self.room.try_take(cost):
             raise self._overloaded()
         try:

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+import numpy as np
 
 Item = TypeVar("Item")
 
@@ -19,7 +22,13 @@ LENGTH_STEP = 64
 
 def padded_letters(length: int) -> int:
     """Return what a read of ``length`` letters costs: its length as the engine pads it."""
-    return max(1, -(-length // LENGTH_STEP)) * LENGTH_STEP
+    return (length + LENGTH_STEP - 1) // LENGTH_STEP * LENGTH_STEP or LENGTH_STEP
+
+
+def padded_sum(sequences: Sequence[str]) -> int:
+    """Return what reads cost together."""
+    lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+    return int(np.maximum((lengths + LENGTH_STEP - 1) // LENGTH_STEP, 1).sum()) * LENGTH_STEP
 
 
 @dataclass(eq=False)

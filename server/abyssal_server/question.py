@@ -11,7 +11,7 @@ from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import ReadClassifier
 from abyssal.inference.taxa import NumberedTaxa
 from abyssal.taxonomy.classifications import Classifications
-from abyssal_server.fairness import padded_letters
+from abyssal_server.fairness import padded_sum
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Work:
     @property
     def cost(self) -> int:
         """Padded letters of all its reads."""
-        return sum(padded_letters(len(sequence)) for sequence in self.sequences)
+        return padded_sum(self.sequences)
 
     @property
     def expired(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from abyssal.inference.batches import concatenate, select
 from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErrorCode, Source
 from abyssal_server.cache import AnswerCache
-from abyssal_server.fairness import padded_letters
+from abyssal_server.fairness import padded_letters, padded_sum
 from abyssal_server.question import Question, Work
 
 
@@ -65,12 +65,11 @@ class Window:
         self.works.append(work)
         self.reads += len(work.sequences)
         owners_of = self._asked.setdefault(work.question, _Asked()).owners
-        for sequence in work.sequences:
+        for sequence in dict.fromkeys(work.sequences):
             owners = owners_of.setdefault(sequence, [])
             if not owners:
                 self.cost += padded_letters(len(sequence))
-            if not owners or owners[-1] is not work:
-                owners.append(work)
+            owners.append(work)
 
     def step(self, cache: AnswerCache, *, most_cost: float, most_reads: int) -> tuple[int, bool]:
         """Compute the next reads; in the worker thread.
@@ -93,7 +92,7 @@ class Window:
                 answers = question.answer(reads)
                 cache.add(question, reads, answers)
                 asked.add(reads, answers)
-                computed += sum(padded_letters(len(read)) for read in reads)
+                computed += padded_sum(reads)
                 break
         return computed, any(asked.todo for asked in self._asked.values())
 

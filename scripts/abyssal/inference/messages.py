@@ -32,7 +32,10 @@ class _Strings:
         return self._numbers.setdefault(text, len(self._numbers))
 
     def column(self, texts: Sequence[str]) -> list[int]:
-        return [self.number(text) for text in texts] if any(texts) else []
+        if not any(texts):
+            return []
+        numbers = {text: self.number(text) for text in dict.fromkeys(texts)}
+        return [numbers[text] for text in texts]
 
     @property
     def listed(self) -> list[str]:
