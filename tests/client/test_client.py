@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import pytest
@@ -83,6 +84,28 @@ def test_stream_resumes_on_a_restarted_service_without_gap_or_repeat() -> None:
                 rows += rows_of(chunk, next(answers))
             assert next(answers, None) is None
     assert rows == EXPECTED
+
+
+def test_async_stream_resumes_on_a_restarted_service_without_gap_or_repeat() -> None:
+    chunks = [READS[start : start + 10] for start in range(0, len(READS), 10)]
+
+    async def classify(old: RunningServer, restart: threading.Event) -> list[str]:
+        rows: list[str] = []
+        async with AsyncClient(old.target, attempts=40) as client:
+            async for answers in client.classify_stream(chunks):
+                rows += rows_of(READS[len(rows) : len(rows) + len(answers)], answers)
+                if len(rows) == 200:
+                    restart.set()
+        return rows
+
+    restart = threading.Event()
+    with ThreadPoolExecutor(1) as pool, running_server(paced_model(PacedClassifier(seconds_per_call=0.005))) as old:
+        rows = pool.submit(lambda: asyncio.run(classify(old, restart)))
+        assert restart.wait(30)
+        port = old.server.port
+        old.drain()
+        with running_server(paced_model(PacedClassifier()), port=port):
+            assert rows.result(60) == EXPECTED
 
 
 def test_stream_does_not_continue_on_another_model() -> None:

@@ -16,10 +16,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from support.serving import PacedClassifier, RunningServer, paced_model, rows_of, running_store
 
 from abyssal.client import AsyncClient, Client, ServiceError
-from abyssal.errors import BundleError, ConfigError
+from abyssal.errors import BundleError, ConfigError, UsageError
 from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc, classification_pb2, classification_pb2_grpc, common_pb2
 from abyssal.taxonomy.classifications import Classifications, ReadErrorCode, Source
-from abyssal_server.models import LoadedModel
+from abyssal_server.models import BundleStore, LoadedModel
 from abyssal_server.settings import ServerSettings
 
 pytestmark = pytest.mark.timeout(120)
@@ -346,3 +346,14 @@ def test_status_says_what_is_done_without(shelf: Shelf) -> None:
         assert "out of order" in components["cache"].detail
         assert components["usage"].healthy
         assert threading.active_count() < 60
+
+
+def test_a_gpu_that_is_not_there_is_the_users_mistake(tiny_bundle: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    store = BundleStore(tmp_path, "cuda")
+    with pytest.raises(UsageError, match="no GPU"):
+        store.load(store.open(str(tiny_bundle)))
+    store = BundleStore(tmp_path, "auto")
+    assert store.load(store.open(str(tiny_bundle))).identity.engine == "torch-fp32"
