@@ -102,7 +102,7 @@ class ServerSettings(_Settings):
         0.05, description="Computing time between two looks for small calls while there are some."
     )
     batch_reads: Annotated[int, Field(ge=1, le=4096)] = Field(
-        512, description="Most distinct reads between two looks for small calls, cancelled calls and passed deadlines."
+        1024, description="Most distinct reads between two looks for small calls, cancelled calls and passed deadlines."
     )
     remembered_reads: Annotated[int, Field(ge=0, le=1 << 20)] = Field(
         65_536, description="Distinct reads whose answers are kept in memory."

@@ -120,13 +120,17 @@ def test_fasta_and_fastq_are_read() -> None:
         (b">a\nA\n" * 6, TooLarge, "#/sequences"),
         (b">a\nA\n>b\n" + b"A" * 51, TooLarge, "record 1/sequence"),
         (b">aaaaaaaaaaa\nA\n", InvalidFields, "record 0/id"),
-        (b">a\x00b\nA\n", InvalidFields, "record 0/id"),
     ],
 )
 def test_records_beyond_a_limit_are_named(body: bytes, error: type[InvalidRequest], field: str) -> None:
     with pytest.raises(error) as refused:
         parse_sequences(body, SETTINGS)
     assert refused.value.field == field
+
+
+def test_control_characters_in_an_id_are_refused() -> None:
+    with pytest.raises(SequenceFormatError, match="control character"):
+        parse_sequences(b">a\x00b\nA\n", SETTINGS)
 
 
 def test_twice_gzipped_is_refused() -> None:
