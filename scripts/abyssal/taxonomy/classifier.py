@@ -31,7 +31,7 @@ from abyssal.taxonomy.neighbourhood import surroundings
 from abyssal.taxonomy.putative import PutativeIndex, load_putative, no_putative_taxa
 from abyssal.taxonomy.reading import check_read, length_limits
 from abyssal.taxonomy.retrieval import neighbours_of
-from abyssal.taxonomy.threads import usable_threads
+from abyssal.taxonomy.threads import one_blas_thread, usable_threads
 
 WINDOW = 256
 """Distinct reads that one thread answers at a time; bounds memory, changes no answer."""
@@ -132,7 +132,7 @@ class Classifier:
         threads = min(usable_threads(), len(windows))
         if threads < 2:
             return [decide(rows) for rows in windows]
-        with ThreadPoolExecutor(threads) as pool:
+        with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
             return list(pool.map(decide, windows))
 
     def _decide(self, sequences: list[str], novelty: NoveltyConfig, hits: NDArray[np.int64] | None) -> Decision:

@@ -141,6 +141,11 @@ class ReferenceIndex:
         return np.array([len(sequence) for sequence in self.reference.sequences] or [0], dtype=np.float32)
 
     @cached_property
+    def _columns(self) -> NDArray[np.float32]:
+        """The vectors side by side, (d, n): a quarter faster to multiply with than seen through a transpose."""
+        return np.ascontiguousarray(self.vectors.T)
+
+    @cached_property
     def _approximate(self) -> ApproximateSearch | None:
         return None if self.lists is None else ApproximateSearch(self.vectors, self.lists)
 
@@ -183,11 +188,12 @@ class ReferenceIndex:
         if len(self) == 0:
             return places, values
         block = np.zeros((BLOCK, vectors.shape[1]), dtype=np.float32)
+        products = np.empty((BLOCK, len(self)), dtype=np.float32)
         for start in range(0, rows, BLOCK):
             part = vectors[start : start + BLOCK]
             block[: len(part)] = part
             block[len(part) :] = 0.0
-            products = block @ self.vectors.T
+            np.matmul(block, self._columns, out=products)
             if banned is not None:
                 for row in range(len(part)):
                     products[row, banned[start + row]] = -2.0
