@@ -50,6 +50,7 @@ STARTS: dict[str, set[str]] = {
     "cluster": {"cluster"},
     "cluster.gate_quantile": {"fit_gate"},
     "train": {"train", "evaluate"},
+    "fallback": {"classify_asvs", "evaluate"},
     "evaluate": {"evaluate"},
     "package.version": {"package"},
     "package.registry": {"publish"},

@@ -131,8 +131,9 @@ def regression_inputs(wildcards):
 
 
 def shown_input(item):
-    """An input as text; a function by its name, without the address that differs in every process."""
-    return re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
+    """An input as text, the same in every checkout; a function by its name, without its address."""
+    text = re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
+    return text.removeprefix(f"{REPOSITORY}/")
 
 
 def rule_graph(wildcards):
@@ -144,7 +145,8 @@ def rule_graph(wildcards):
             "outputs": [str(item) for item in step.output],
         }
         for step in sorted(workflow.rules, key=lambda step: step.name)
-        if step.output
+        # Benchmarks and pretraining make no part of a study.
+        if any(str(item).startswith("results/{study}/") for item in step.output)
     ]
 
 

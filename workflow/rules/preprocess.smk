@@ -280,6 +280,11 @@ rule count_asvs:
             else None
         ),
         maps_poor_reads=MAPS_POOR_READS,
-        code=code_digest("reads.study", "reads.demultiplex", "samples.libraries"),
+        code=code_digest(
+            "reads.study",
+            "reads.demultiplex",
+            "reads.settings",
+            "samples.libraries",
+        ),
     script:
         "../../scripts/count_asvs.py"
