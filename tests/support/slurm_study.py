@@ -17,7 +17,8 @@ from support.slurm_cluster import SlurmCluster
 from support.study import Study
 
 IMPATIENT = (
-    "--cores", "2", "--latency-wait", "5", "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "3",
+    "--cores", "2", "--latency-wait", "5",
+    "--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "3",
 )  # fmt: skip
 """The profile is made for clusters with a slow file system and many users; a test does not want to wait for either."""
 
