@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 CORES ?= 2
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup demo test test-all lint format proto config blast-radius lock slurm-profile clean
+.PHONY: help setup demo test test-all bench lint format proto config blast-radius lock slurm-profile clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 12
@@ -34,6 +34,9 @@ test: setup ## the test suite (fast tests; what CI runs)
 test-all: setup ## every test, also those that take minutes
 	@$(BIN)/python -m abyssal.system_check --tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: setup ## reads to a count table beside cutadapt + vsearch and cutadapt + DADA2 (minutes)
+	@$(BIN)/python tests/benchmarks/reads/bench.py $(BENCH_ARGS)
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint, import rules
 	@$(BIN)/ruff check .

@@ -59,13 +59,27 @@ def test_blanks_are_guessed_by_name(tmp_path: Path, run: Callable, name: str, co
     assert row[header.index("control")] == control
 
 
-def test_two_files_of_one_name_and_a_mate_without_mate_are_all_named(tmp_path: Path, run: Callable) -> None:
-    touch(tmp_path, "one/a_R1.fastq", "two/a_R1.fastq", "b_R2.fastq")
+def test_names_that_meet_and_a_mate_without_mate_are_all_named(tmp_path: Path, run: Callable) -> None:
+    touch(tmp_path, "a b_R1.fastq", "a+b_R1.fastq", "b_R2.fastq")
     result = run("samples", tmp_path)
     assert result.code == 2
     assert "2 problem(s)" in result.err
     assert "b_R2.fastq has no R1" in result.err
-    assert "would both be library a" in result.err
+    assert "would both be library a-b" in result.err
+
+
+def test_one_name_in_two_folders_is_one_sample_of_two_runs(tmp_path: Path, run: Callable) -> None:
+    touch(tmp_path, "one/a_R1.fastq", "two/a_R1.fastq")
+    header, *rows = (line.split("\t") for line in run("samples", tmp_path).out.splitlines())
+    cells = [[row[header.index(column)] for column in ("library", "sample", "run")] for row in rows]
+    assert cells == [["a_one", "a", "one"], ["a_two", "a", "two"]]
+
+
+def test_markers_are_told_by_their_primers(tmp_path: Path, run: Callable, repository: Path) -> None:
+    result = run("samples", repository / "resources" / "demo" / "reads", "--marker", "auto", "-o", tmp_path / "s.tsv")
+    assert result.code == 0, result.err
+    rows = read_sample_sheet(tmp_path / "s.tsv", ["18S-V4-Zingone"])
+    assert {row.marker for row in rows if not row.control} == {"18S-V4-Zingone"}
 
 
 def test_an_existing_sheet_is_replaced_only_by_force(tmp_path: Path, run: Callable) -> None:

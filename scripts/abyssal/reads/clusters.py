@@ -56,7 +56,8 @@ def identity_clusters(
             [
                 *("vsearch", *how, "--id", str(identity), "--uc", clusters, "--sizein", "--minseqlength", "1"),
                 *("--qmask", "none", "--strand", "plus", "--threads", str(threads)),
-                *("--maxaccepts", "4", "--maxrejects", "64"),
+                # Drafts are only a start, and long reads take long to align.
+                *(("--maxaccepts", "1", "--maxrejects", "8") if in_order else ("--maxaccepts", "4")),
             ],
             log=log,
         )

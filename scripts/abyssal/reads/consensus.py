@@ -22,7 +22,7 @@ from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import write_fasta
 from abyssal.tools import run_tool
 
-_ROUNDS = 3
+_ROUNDS = 2
 _MOST_READS = 200
 _STEP = re.compile(r"(\d+)([=XID])")
 
@@ -43,7 +43,8 @@ def consensus_variants(
     Args:
         uniques: FASTA with sizes and, when known, expected errors (``;ee=``): the best reads make the first drafts.
         target: FASTA of variants with sizes.
-        identity: least identity of a read to the draft of its cluster (share).
+        identity: least identity of a read to the read that starts a cluster (share). Reads then move to the nearest
+            consensus when they are at most twice as far from it.
         min_size: fewest reads of a variant.
         threads: vsearch threads.
         log: file that receives vsearch's messages.
@@ -57,7 +58,8 @@ def consensus_variants(
         drafts: dict[str, str] = {}
         for _ in range(_ROUNDS):
             drafts, member_of = _polished(member_of, by_name, drafts, min_size)
-            member_of = _nearest(sorted_reads, drafts, Path(folder), identity=identity, threads=threads, log=log)
+            near = max(0.0, 2 * identity - 1)
+            member_of = _nearest(sorted_reads, drafts, Path(folder), identity=near, threads=threads, log=log)
         drafts, member_of = _polished(member_of, by_name, drafts, min_size)
     sizes: Counter[str] = Counter()
     for name, variant in member_of.items():
@@ -165,7 +167,7 @@ def _nearest(
     run_tool(
         [
             *("vsearch", "--usearch_global", reads, "--db", database, "--id", str(identity), "--strand", "plus"),
-            *("--userout", hits, "--userfields", "query+target+id", "--maxaccepts", "8", "--maxrejects", "64"),
+            *("--userout", hits, "--userfields", "query+target+id", "--maxaccepts", "4", "--maxrejects", "16"),
             *("--qmask", "none", "--dbmask", "none", "--minseqlength", "1", "--threads", str(threads)),
         ],
         log=log,

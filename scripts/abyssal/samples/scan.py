@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from abyssal.errors import SampleSheetError, UsageError
@@ -13,20 +14,35 @@ from abyssal.errors import SampleSheetError, UsageError
 _SUFFIX = re.compile(r"\.(fastq|fq)(\.gz)?$", re.IGNORECASE)
 _MATE = re.compile(r"^(?P<stem>.+?)[._-]R?(?P<mate>[12])(?:[._-](?P<tail>\d{3}|[a-z]+))?$", re.IGNORECASE)
 _MATE_R = re.compile(r"^(?P<stem>.+?)[._-]R(?P<mate>[12])(?P<tail>[._-].+)?$", re.IGNORECASE)
-_ILLUMINA = re.compile(r"(_S\d+)?(_L\d{3})?$")
+_ILLUMINA = re.compile(r"(_S\d+)?(?:_L(?P<lane>\d{3}))?$")
 _BLANK = re.compile(r"(?:^|[^a-z])(?:blank|neg(?:ative)?|ntc|nc|control|ctrl)(?![a-z])", re.IGNORECASE)
+_POSITIVE = re.compile(r"(?:^|[^a-z])(?:mock|pos(?:itive)?)(?![a-z])", re.IGNORECASE)
 _CONTROL_WORDS = (("field", "field_blank"), ("extr", "extraction_blank"))
 _SHEET_COLUMNS = ("library", "sample", "run", "marker", "r1", "r2", "control")
+# @INSTRUMENT:RUN:FLOWCELL:LANE:... of Illumina, and runid=... of Nanopore.
+_HEADER = re.compile(r"^@(?P<instrument>[\w-]+):(?P<run>\d+):(?P<cell>[\w-]+):\d+:")
+_RUN_ID = re.compile(r"\brunid=(?P<run>[0-9a-f]{8})")
 
 
 @dataclass(frozen=True)
 class FoundLibrary:
-    """Files that belong together, and what their name suggests."""
+    """Files that belong together, and what their names and first record suggest.
+
+    Args:
+        name: of the library.
+        r1: forward reads, or the only file.
+        r2: reverse reads, or None.
+        control: empty, or the kind of control.
+        sample: what was sampled; libraries of several lanes or folders are of one sample.
+        run: sequencing run.
+    """
 
     name: str
     r1: Path
     r2: Path | None
     control: str
+    sample: str
+    run: str
 
 
 def scan_folder(folder: Path) -> list[FoundLibrary]:
@@ -49,6 +65,7 @@ def scan_folder(folder: Path) -> list[FoundLibrary]:
         mates.setdefault((path.parent, stem, tail), {})[mate] = path
     problems = [f"{pair['2']} has no R1" for pair in mates.values() if "2" in pair and "1" not in pair]
     found = [_library(stem, pair) for (_, stem, _), pair in sorted(mates.items()) if "1" in pair]
+    found = _told_apart(found, folder)
     problems += _same_names(found)
     if problems:
         message = f"{folder}: {len(problems)} problem(s):\n" + "\n".join(f"  - {problem}" for problem in problems)
@@ -67,12 +84,58 @@ def _split(path: Path) -> tuple[str, str, str]:
 
 
 def _library(stem: str, pair: dict[str, Path]) -> FoundLibrary:
-    name = _ILLUMINA.sub("", stem) or stem
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).lstrip("_.-")[:64] or "library"
+    sample = _clean(_ILLUMINA.sub("", stem) or stem)
     control = ""
-    if _BLANK.search(name):
-        control = next((kind for word, kind in _CONTROL_WORDS if word in name.lower()), "pcr_blank")
-    return FoundLibrary(name, pair["1"], pair.get("2"), control)
+    if _BLANK.search(sample) and not _POSITIVE.search(sample):
+        control = next((kind for word, kind in _CONTROL_WORDS if word in sample.lower()), "pcr_blank")
+    elif _POSITIVE.search(sample):
+        control = "positive"
+    return FoundLibrary(sample, pair["1"], pair.get("2"), control, sample, _run_of(pair["1"]))
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).lstrip("_.-")[:64] or "library"
+
+
+def _run_of(reads: Path) -> str:
+    """Return the run that the first record names, or 1."""
+    opened = gzip.open if reads.suffix == ".gz" else open
+    try:
+        with opened(reads, "rb") as stream:
+            header = stream.readline(1000).decode("ascii", errors="replace")
+    except (EOFError, gzip.BadGzipFile):
+        return "1"
+    found = _HEADER.match(header)
+    if found:
+        return _clean(f"{found['instrument']}-{found['run']}-{found['cell']}")
+    nanopore = _RUN_ID.search(header)
+    return nanopore["run"] if nanopore else "1"
+
+
+def _told_apart(found: Sequence[FoundLibrary], folder: Path) -> list[FoundLibrary]:
+    """Give libraries of one name the lane or the folder they come from as a suffix; they stay one sample.
+
+    The folder also is the run where the records do not name one.
+    """
+    groups: dict[str, list[FoundLibrary]] = {}
+    for library in found:
+        groups.setdefault(library.name, []).append(library)
+    renamed = []
+    for members in groups.values():
+        if len(members) == 1:
+            renamed += members
+            continue
+        for library in members:
+            where = "-".join(library.r1.parent.relative_to(folder).parts)
+            lane = _ILLUMINA.search(_split(library.r1)[0])
+            parts = [where if len({other.r1.parent for other in members}) > 1 else ""]
+            parts.append(f"L{lane['lane']}" if lane and lane["lane"] else "")
+            suffix = "_".join(part for part in parts if part)
+            run = _clean(where) if library.run == "1" and parts[0] else library.run
+            renamed.append(
+                replace(library, name=_clean(f"{library.name}_{suffix}" if suffix else library.name), run=run)
+            )
+    return renamed
 
 
 def _same_names(found: Iterable[FoundLibrary]) -> list[str]:
@@ -86,15 +149,17 @@ def _same_names(found: Iterable[FoundLibrary]) -> list[str]:
     ]
 
 
-def format_first_sheet(libraries: Iterable[FoundLibrary], *, marker: str | None) -> str:
-    """Return a sample sheet (TSV) for the libraries found, every library its own sample.
+def format_first_sheet(libraries: Sequence[FoundLibrary], markers: Mapping[str, Sequence[str]]) -> str:
+    """Return a sample sheet (TSV) for the libraries found, a row for each library and marker.
 
     Args:
         libraries: what ``scan_folder`` found.
-        marker: marker of all of them; None leaves the column out.
+        markers: markers of each library by its name; the column is left out when no library has any.
     """
-    lines = ["\t".join(column for column in _SHEET_COLUMNS if marker or column != "marker")]
+    some = any(markers.values())
+    lines = ["\t".join(column for column in _SHEET_COLUMNS if some or column != "marker")]
     for row in libraries:
-        names = [row.name, row.name, "1", *([marker] if marker else [])]
-        lines.append("\t".join([*names, row.r1.as_posix(), row.r2.as_posix() if row.r2 else "", row.control]))
+        for marker in markers.get(row.name) or ("",):
+            names = [row.name, row.sample, row.run, *([marker] if some else [])]
+            lines.append("\t".join([*names, row.r1.as_posix(), row.r2.as_posix() if row.r2 else "", row.control]))
     return "\n".join(lines) + "\n"

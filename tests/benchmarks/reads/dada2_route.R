@@ -1,0 +1,17 @@
+# DADA2's own route for pairs whose primers are off: filter, learn errors, denoise, merge, chimeras.
+suppressPackageStartupMessages(library(dada2))
+arguments <- commandArgs(trailingOnly = TRUE)
+folder <- arguments[1]
+cores <- as.integer(arguments[2])
+forward <- sort(list.files(folder, "_R1.fastq$", full.names = TRUE))
+reverse <- sort(list.files(folder, "_R2.fastq$", full.names = TRUE))
+kept_f <- paste0(forward, ".kept.gz")
+kept_r <- paste0(reverse, ".kept.gz")
+invisible(filterAndTrim(forward, kept_f, reverse, kept_r, maxEE = c(2, 2), truncQ = 2, maxN = 0, multithread = cores))
+errors_f <- learnErrors(kept_f, multithread = cores, verbose = FALSE)
+errors_r <- learnErrors(kept_r, multithread = cores, verbose = FALSE)
+denoised_f <- dada(kept_f, errors_f, multithread = cores, verbose = FALSE)
+denoised_r <- dada(kept_r, errors_r, multithread = cores, verbose = FALSE)
+merged <- mergePairs(denoised_f, kept_f, denoised_r, kept_r)
+table <- removeBimeraDenovo(makeSequenceTable(merged), method = "consensus", multithread = cores)
+cat(ncol(table), sum(table), "\n")
