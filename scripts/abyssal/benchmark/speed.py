@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
-import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from abyssal.evaluation.groups import substituted
 from abyssal.evaluation.split import HeldOutQuery
 from abyssal.files import write_json
 from abyssal.references.model import AmpliconReference, read_reference
-from abyssal.tools import require_tool
+from abyssal.tools import require_tool, run_tool
 
 QUERIES = 2000
 ERROR = 0.01
@@ -34,6 +34,14 @@ DIVERGENCE = 0.03
 """Substitutions per base of the copies that make a reference larger than it is."""
 CALIBRATION = 1000
 """Calibration queries of the fits; how well they are calibrated does not matter for speed."""
+
+
+_MEASURE = """\
+import resource, subprocess, sys, time
+start = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 @dataclass(frozen=True)
@@ -114,11 +122,10 @@ def _peers(case: Case, threads: int) -> list[dict[str, Any]]:
 
 
 def timed(command: list[str]) -> Timing:
-    """Run a program and return its wall time and peak resident memory."""
-    start = time.perf_counter()
-    process = subprocess.Popen([require_tool(command[0]), *command[1:]], stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    return Timing(time.perf_counter() - start, usage.ru_maxrss / 1024)
+    """Run a program and return its wall time and peak resident memory.
+
+    A small process stands between: the memory of whoever starts a program counts as the program's own.
+    """
+    done = run_tool([sys.executable, "-c", _MEASURE, require_tool(command[0]), *command[1:]])
+    seconds, kilobytes = done.stdout.split()
+    return Timing(float(seconds), int(kilobytes) / 1024)
