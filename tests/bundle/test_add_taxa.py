@@ -75,6 +75,15 @@ def test_the_same_additions_give_the_same_digest(
     assert first.version.startswith("1-added-")
 
 
+def test_a_bundle_that_hides_its_training_is_not_refitted(
+    run: Callable[..., Any], tiny_bundle: Path, additions: list[Path], tmp_path: Path
+) -> None:
+    result = run("bundle", "add-taxa", tiny_bundle, *additions, "-o", tmp_path / "x", "--refit")
+    assert result.code == 1
+    assert "add the taxa without refitting" in result.err
+    assert not (tmp_path / "x").exists()
+
+
 def test_a_missing_file_is_the_users_mistake(run: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:
     result = run(
         "bundle", "add-taxa", tiny_bundle, tmp_path / "none.fasta", tmp_path / "none.tsv", "-o", tmp_path / "x"

@@ -87,7 +87,7 @@ def add_taxa(bundle: Bundle, additions: Additions, target: Path) -> Extended:
     if additions.refit:
         model = _refitted(bundle, classifier, model)
     digests = data_digests({"added sequences": additions.fasta, "added lineages": additions.lineages})
-    version = additions.version or _version(bundle.version, digests)
+    version = additions.version or _version(bundle.version, digests, refit=additions.refit)
     digest = _write(bundle, classifier, model, target, _identity(bundle, additions, extension, version, digests))
     return Extended(digest, version, extension, report)
 
@@ -126,10 +126,10 @@ def _refitted(bundle: Bundle, classifier: Classifier, model: Model) -> Model:
     return fit_model(index.reference, index.vectors, classifier.encoder, settings=settings, seed=int(config["seed"]))
 
 
-def _version(old: str, digests: Mapping[str, str]) -> str:
+def _version(old: str, digests: Mapping[str, str], *, refit: bool) -> str:
     """Name the additions, so that two extensions of one bundle never take the same version."""
     total = hashlib.sha256("".join(digests[role] for role in sorted(digests)).encode()).hexdigest()
-    return f"{old}-added-{total[:8]}"
+    return f"{old}-{'refitted' if refit else 'added'}-{total[:8]}"
 
 
 def _identity(
