@@ -25,6 +25,11 @@ def test_parents_need_not_be_much_more_abundant() -> None:
     assert found({A: 60, B: 25, JOINED: 20}) == set()
 
 
+def test_one_parent_may_be_as_rare_as_the_chimera_beside_a_far_more_abundant_one() -> None:
+    assert found({A: 900, B: 21, JOINED: 20}) == {JOINED}
+    assert found({A: 900, B: 19, JOINED: 20}) == set()
+
+
 def test_parents_must_be_in_the_same_library() -> None:
     assert found({A: 60, B: 40}, {JOINED: 20}) == set()
 

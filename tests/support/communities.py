@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,9 +11,8 @@ from pathlib import Path
 import edlib
 import numpy as np
 
-from abyssal.config.models import PreprocessConfig
+from abyssal.config.preprocess import PreprocessConfig
 from abyssal.references.markers import resolve_marker
-from abyssal.sequences.alphabet import sequence_id
 from abyssal.simulate.community import LibraryPlan
 from abyssal.simulate.libraries import simulate_libraries
 from abyssal.simulate.molecules import OtherTemplates
@@ -20,9 +20,10 @@ from abyssal.simulate.settings import Amplification, Mixing, Simulation, sequenc
 from abyssal.simulate.templates import Template
 from support.reads_chain import Chain, Results, library
 
+Templates = Sequence[Template]
 BLANK = "blank"
-ABSENT_OR_RARE = 10
-"""Fewer reads of a species in a sample need not be found."""
+FEWEST_READS = 10
+"""A species with fewer reads in a sample need not be found there."""
 FALSE_READS = 5
 """A false ASV with as many reads in a sample is a fault."""
 
@@ -126,8 +127,6 @@ def _choose(templates: Sequence[Template], recipe: Recipe, rng: np.random.Genera
 
 def _with_truth(made: Made) -> Made:
     """Read the tables that the simulator wrote: reads by sample and molecule without those that jumped in."""
-    import gzip
-
     with gzip.open(made.folder / "molecules.fasta.gz", "rt") as lines:
         for header in lines:
             made.sequences[header[1:].strip()] = next(lines).strip()
@@ -174,7 +173,7 @@ def grade(made: Made, results: Results, config: PreprocessConfig) -> Grade:
     for sample, truth in made.truth.items():
         found = results.counts(sample)
         for molecule, reads in truth.items():
-            if reads >= ABSENT_OR_RARE and not found.get(molecule):
+            if reads >= FEWEST_READS and not found.get(molecule):
                 reason = _excuse(made, molecule, config.denoise.alpha)
                 (excused if reason else missed).append(Fault("missed", sample, molecule, reads, reason))
         for asv, reads in found.items():
@@ -204,8 +203,3 @@ def bray_curtis(truth: Mapping[str, int], found: Mapping[str, int]) -> float:
     whole, kept = sum(truth.values()) or 1, sum(found.values()) or 1
     names = {*truth, *found}
     return 0.5 * sum(abs(truth.get(name, 0) / whole - found.get(name, 0) / kept) for name in names)
-
-
-def known_ids(templates: Sequence[Template]) -> set[str]:
-    """Names of the amplicons, as ASVs are named."""
-    return {sequence_id(template.sequence) for template in templates}

@@ -29,8 +29,10 @@ SHORTEST_MIDDLE = 30
 """The same for the middle piece of three, with what it shares with the parent beyond its ends (bp)."""
 MIDDLE_SHIFT = 60
 """How far the middle piece may stand from its place in the chimera (bp), as amplicons differ in length."""
-NEAR, NEAR_SKEW = 2, 8.0
+NEAR, NEAR_SKEW = 1, 8.0
 """So near a parent (differences) a variant is as likely a relative; all parents must be this many times as abundant."""
+LEAD = 4.0
+"""A parent this many times as abundant lets the other be no more abundant than the chimera."""
 POOL_SKEW = 16.0
 """A parent this many times as abundant in the pool needs no lead in the library (UCHIME3's own threshold)."""
 MAJORITY = 0.5
@@ -74,7 +76,8 @@ def find_chimeras(
     Args:
         sequences: denoised variants by name.
         libraries: reads of each variant in each library; variants without reads in a library are left out of it.
-        abundance_skew: how many times more abundant the parents must be in a library; at least 1.
+        abundance_skew: how many times more abundant the parents must be in a library; at least 1. One of them need only
+            be as abundant where the other is ``LEAD`` times as abundant.
     """
     encoded = _encode(list(sequences.values()))
     position = {name: place for place, name in enumerate(sequences)}
@@ -109,14 +112,17 @@ def _chimeras_of_library(
     """Yield the indices of the chimeras among the variants of a library, which are sorted by falling reads."""
     whole = np.ones(len(own), dtype=np.bool_)
     for index, text in enumerate(encoded.texts):
-        parents = whole & ((own >= skew * own[index]) | (pooled >= POOL_SKEW * pooled[index]))
-        parents[index] = False
-        heads = _shared(encoded.starts, index, parents, len(text))
-        tails = _shared(encoded.ends, index, parents, len(text))
-        model = _model(encoded.texts, index, parents, heads, tails)
-        if model and _abundant_enough(encoded.texts, own, index, model):
-            whole[index] = False
-            yield index
+        abundant = pooled >= POOL_SKEW * pooled[index]
+        for least, lead in ((skew, 0.0), (1.0, LEAD)):
+            parents = whole & ((own >= least * own[index]) | abundant)
+            parents[index] = False
+            heads = _shared(encoded.starts, index, parents, len(text))
+            tails = _shared(encoded.ends, index, parents, len(text))
+            model = _model(encoded.texts, index, parents, heads, tails)
+            if model and own[model].max() >= lead * own[index] and _abundant_enough(encoded.texts, own, index, model):
+                whole[index] = False
+                yield index
+                break
 
 
 def _shared(letters: NDArray[np.uint8], index: int, parents: NDArray[np.bool_], length: int) -> NDArray[np.int64]:

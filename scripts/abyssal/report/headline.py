@@ -59,8 +59,8 @@ def _named(results: StudyResults) -> str:
     putative = sum(int(row["reads"]) for row in results.putative_taxa)
     taxa = plural(len(results.putative_taxa), "putative taxon", "putative taxa")
     return (
-        f"Of the reads kept, {text} have an accepted name. {taxa} that the reference does not explain hold "
-        f"{percent(putative, total)}."
+        f"Of the reads kept, a name is accepted for {text}. {taxa} that the reference does not explain "
+        f"{'holds' if len(results.putative_taxa) == 1 else 'hold'} {percent(putative, total)}."
     )
 
 
@@ -70,8 +70,8 @@ def _sure(results: StudyResults) -> str:
         return ""
     last: RankSummary = deepest[-1]
     return (
-        f"How sure: the {plural(last.asvs, 'ASV')} named at {last.rank} carry a mean calibrated probability of "
-        f"{percent(last.confidence or 0.0)} of being right there."
+        f"How sure: names at {last.rank}, the lowest rank with any, are right with a calibrated probability of "
+        f"{percent(last.confidence or 0.0)} on average ({plural(last.asvs, 'ASV')})."
     )
 
 
@@ -84,7 +84,7 @@ def _cards(results: StudyResults) -> list[Card]:
         Card("ASVs", count(len(results.table.features)), f"{count(reads)} reads in the table"),
     ]
     cards += [
-        Card(f"named at {summary.rank}", percent(summary.reads, reads), f"of reads; {summary.names} names")
+        Card(f"named at {summary.rank}", percent(summary.reads, reads), f"of reads; {plural(summary.names, 'name')}")
         for summary in summarise_ranks(results)[-3:]
     ]
     putative = sum(int(row["reads"]) for row in results.putative_taxa)

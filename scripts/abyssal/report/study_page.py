@@ -70,7 +70,8 @@ def _headline(study: str, markers: Sequence[MarkerResults]) -> Headline:
         f"Study {study}: {plural(len(samples), 'sample')} sequenced for {plural(len(markers), 'marker')} ({names}). "
         f"{count(raw)} reads or read pairs came in, {count(kept)} ({percent(kept, raw)}) are kept, in "
         f"{plural(asvs, 'sequence variant')} (ASVs).",
-        "Each marker has a report, a bundle and exports of its own; the links below lead to the reports.",
+        "Each marker has a report of its own, linked below, with what lives in the samples and how far names can be "
+        "trusted; its bundle and its exports lie beside that report.",
     ]
     if len(markers) > 1:
         paragraphs.append(
@@ -86,8 +87,9 @@ def _headline(study: str, markers: Sequence[MarkerResults]) -> Headline:
         Card("samples", count(len(samples)), "of all markers"),
         Card("reads kept", count(kept), f"{percent(kept, raw)} of {count(raw)}"),
         Card("ASVs", count(asvs), "of all markers"),
-        Card("shared taxa", count(len(shared)), "named by two markers or more"),
     ]
+    if len(markers) > 1:
+        cards.append(Card("shared taxa", count(len(shared)), "named by two markers or more"))
     return Headline(paragraphs, cards, warnings)
 
 
