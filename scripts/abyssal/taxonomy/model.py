@@ -173,22 +173,13 @@ def load_model(directory: Path) -> Model:
     if list(reference.ranks) != calibration["ranks"] or arrays["vectors"].shape[0] != len(reference):
         message = f"{directory}: {TAXONOMY_FILE}, {REFERENCE_FILE} and {CLASSIFIER_FILE} do not belong together"
         raise BundleError(message)
-    priors = calibration["absent_priors"]
-    # The first bundles of this format have no shifts.
-    shifts = calibration.get("right_shifts", [()] * len(priors))
-    calibrators = tuple(
-        RankCalibrator(
-            from_arrays(arrays, f"absent.{rank}"), from_arrays(arrays, f"right.{rank}"), prior, tuple(shifts[rank])
-        )
-        for rank, prior in enumerate(priors)
-    )
     floors = calibration["off_target"]
     return Model(
         index=build_index(
             reference, arrays["vectors"], lists=_stored_lists(arrays, len(reference)), added=_stored_added(arrays)
         ),
         local=arrays["local"],
-        calibrators=calibrators,
+        calibrators=_calibrators(calibration, arrays),
         thresholds=np.array(calibration["thresholds"], dtype=np.float64),
         novelty=NoveltyConfig(**calibration["novelty"]),
         drawn_strata=np.array(calibration["drawn_strata"], dtype=np.int64),
@@ -211,6 +202,18 @@ def _stored_lists(arrays: dict[str, NDArray[Any]], count: int) -> CoarseLists | 
 
 def _stored_added(arrays: dict[str, NDArray[Any]]) -> NDArray[np.bool_] | None:
     return arrays[ADDED].astype(np.bool_) if ADDED in arrays else None
+
+
+def _calibrators(calibration: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> tuple[RankCalibrator, ...]:
+    priors = calibration["absent_priors"]
+    # The first bundles of this format have no shifts.
+    shifts = calibration.get("right_shifts", [()] * len(priors))
+    return tuple(
+        RankCalibrator(
+            from_arrays(arrays, f"absent.{rank}"), from_arrays(arrays, f"right.{rank}"), prior, tuple(shifts[rank])
+        )
+        for rank, prior in enumerate(priors)
+    )
 
 
 def _read_reference(directory: Path, *, ranked: bool) -> AmpliconReference:

@@ -68,19 +68,19 @@ def neighbours_of(
     found, covered = identities(sequences, index.reference.sequences, places[:, :aligned])
     score = _scores(kmer, found)
     order = np.argsort(-score, axis=1, kind="stable")
-    places = np.take_along_axis(places, order, axis=1)
-    neighbours = Neighbours(
-        places=places,
-        score=np.take_along_axis(score, order, axis=1),
-        kmer=np.take_along_axis(kmer, order, axis=1),
-        identity=np.take_along_axis(_padded(found, count), order, axis=1),
-        local=local_of(places[:, :LOCAL]),
-        lengths=np.array([len(sequence) for sequence in sequences], dtype=np.float32),
-        target_lengths=index.lengths[places[:, 0]],
-        reads=reads,
-        reference=index.profiles,
+    places, score, kmer, identity, covered = (
+        np.take_along_axis(array, order, axis=1)
+        for array in (places, score, kmer, _padded(found, count), _padded(covered, count))
     )
-    return neighbours, np.take_along_axis(_padded(covered, count), order, axis=1)[:, 0]
+    neighbours = Neighbours(
+        places, score, kmer, identity, local_of(places[:, :LOCAL]), _lengths(sequences),
+        index.lengths[places[:, 0]], reads, index.profiles,
+    )  # fmt: skip
+    return neighbours, covered[:, 0]
+
+
+def _lengths(sequences: Sequence[str]) -> NDArray[np.float32]:
+    return np.array([len(sequence) for sequence in sequences], dtype=np.float32)
 
 
 def _joined(hits: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.int64]:
