@@ -23,7 +23,7 @@ PLATFORM_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
             "max_expected_error_rate": 0.05,
             "max_expected_errors_mapped": 300.0,
         },
-        "denoise": {"method": "consensus", "min_size": 5, "identity": 0.95},
+        "denoise": {"method": "consensus", "min_size": 5, "identity": 0.93},
         "map_back_identity": 0.9,
     },
 }

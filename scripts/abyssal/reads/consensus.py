@@ -1,8 +1,9 @@
 """Sequences from reads so full of errors that no two are equal: the majority of a cluster's reads at every position.
 
 Reads are clustered around the best of them, every cluster's draft is replaced by the majority of its aligned reads,
-reads move to the consensus they are nearest to, and the consensus is made again. A minority of wrong letters,
-insertions and deletions is voted out; what most reads share, be it a systematic error of the sequencer, stays.
+drafts that have become nearly the same are one, reads move to the draft they are nearest to, and the consensus is made
+again. A minority of wrong letters, insertions and deletions is voted out; what most reads share, be it a systematic
+error of the sequencer, stays. Variants closer than 1 % are not told apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from abyssal.sequences.alphabet import sequence_id
 from abyssal.sequences.records import write_fasta
 from abyssal.tools import run_tool
 
-_ROUNDS = 2
+_ROUNDS = 3
+_FEWEST = 2
+_SAME = 0.01
 _MOST_READS = 200
 _STEP = re.compile(r"(\d+)([=XID])")
 
@@ -57,10 +60,11 @@ def consensus_variants(
         member_of = identity_clusters(sorted_reads, identity=identity, in_order=True, threads=threads, log=log)
         drafts: dict[str, str] = {}
         for _ in range(_ROUNDS):
-            drafts, member_of = _polished(member_of, by_name, drafts, min_size)
+            drafts, member_of = _polished(member_of, by_name, drafts, min(_FEWEST, min_size))
+            drafts, member_of = _joined(drafts, member_of)
             near = max(0.0, 2 * identity - 1)
             member_of = _nearest(sorted_reads, drafts, Path(folder), identity=near, threads=threads, log=log)
-        drafts, member_of = _polished(member_of, by_name, drafts, min_size)
+        drafts, member_of = _joined(*_polished(member_of, by_name, drafts, min_size))
     sizes: Counter[str] = Counter()
     for name, variant in member_of.items():
         sizes[variant] += by_name[name].size
@@ -84,7 +88,8 @@ def _best_first(uniques: Path) -> list[_Read]:
 
 
 def _expected_errors(uniques: Path) -> dict[str, float]:
-    headers = (line[1:].rstrip() for line in uniques.open(encoding="ascii") if line.startswith(">"))
+    with uniques.open(encoding="ascii") as lines:
+        headers = [line[1:].rstrip() for line in lines if line.startswith(">")]
     parts = (header.split(";") for header in headers)
     return {
         name: float(field.removeprefix("ee=")) for name, *rest in parts for field in rest if field.startswith("ee=")
@@ -110,6 +115,24 @@ def _polished(
         found[sequence_id(sequence)] = sequence
         moved.update({read.name: sequence_id(sequence) for read in members})
     return found, moved
+
+
+def _joined(drafts: Mapping[str, str], member_of: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Join drafts that are nearly the same to the one with most members."""
+    members = Counter(member_of.values())
+    kept: dict[str, str] = {}
+    joined: dict[str, str] = {}
+    for name in sorted(drafts, key=lambda name: (-members[name], name)):
+        most = round(_SAME * len(drafts[name]))
+        same = (
+            other
+            for other, sequence in kept.items()
+            if edlib.align(drafts[name], sequence, mode="NW", k=most)["editDistance"] >= 0
+        )
+        joined[name] = next(same, name)
+        if joined[name] == name:
+            kept[name] = drafts[name]
+    return kept, {name: joined[draft] for name, draft in member_of.items()}
 
 
 def majority(draft: str, reads: Sequence[tuple[str, int]]) -> str:

@@ -6,7 +6,14 @@ files <- arguments[-(1:2)]
 threads <- as.integer(arguments[2])
 uniques <- derepFastq(files)
 if (inherits(uniques, "derep")) uniques <- list(uniques)
-errors <- learnErrors(uniques, multithread = threads, randomize = FALSE, verbose = 0)
+# Few reads tell nothing of the sequencer's errors; the package's own rates stand in for them.
+errors <- tryCatch(
+  learnErrors(uniques, multithread = threads, randomize = FALSE, verbose = 0),
+  error = function(problem) {
+    message("learnErrors: ", conditionMessage(problem), "; taking tperr1")
+    tperr1
+  }
+)
 found <- dada(uniques, err = errors, pool = TRUE, multithread = threads, verbose = 0)
 if (inherits(found, "dada")) found <- list(found)
 rows <- do.call(rbind, Map(function(unique, denoised) {

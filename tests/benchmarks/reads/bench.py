@@ -206,10 +206,11 @@ def report(given: argparse.Namespace, costs: dict[str, Cost]) -> None:
     """Print what was measured and append it to the table."""
     ours = costs["Abyssal"]
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    what = f"{given.pairs * given.libraries:,} in {given.libraries}, {given.pooling}"
     rows = [
-        f"| {today} | {given.pairs * given.libraries:,} in {given.libraries} | {given.cores} | {name} "
-        f"| {cost.wall:.0f} | {cost.processor:.0f} | {cost.wall / ours.wall:.2f} "
-        f"| {cost.processor / ours.processor:.2f} | {cost.asvs} | {cost.reads:,} | {versions()} |\n"
+        f"| {today} | {what} | {given.cores} | {name} | {cost.wall:.0f} | {cost.processor:.0f} "
+        f"| {cost.wall / ours.wall:.2f} | {cost.processor / ours.processor:.2f} | {cost.asvs} | {cost.reads:,} "
+        f"| {versions()} |\n"
         for name, cost in costs.items()
     ]
     sys.stdout.writelines(rows)
