@@ -21,8 +21,7 @@ counts = trim_primers(
     sources,
     targets[: len(sources)],
     TrimSettings(
-        forward_primer=snakemake.params.primers[0],
-        reverse_primer=snakemake.params.primers[1],
+        *snakemake.params.primers,
         error_rate=settings["error_rate"],
         mixed_orientation=settings["orientation"] == "mixed",
         random_bases=settings["random_bases"],

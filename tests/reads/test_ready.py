@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 from biom import Table
-from support.amplicons import Sequencer
+from support.amplicons import Sequencer, random_sequence
 from support.reads_chain import Chain
 
 from abyssal.errors import DataError, SequenceFormatError
@@ -80,7 +80,7 @@ def test_every_form_of_sequences_and_counts_gives_the_same(tmp_path: Path) -> No
 def test_they_are_counted_beside_reads(tmp_path: Path) -> None:
     source, table = sequences(tmp_path)["rep-seqs.qza"], tables(tmp_path)["table.qza"]
     rows = [Library(name, name, "1", "18S", "asvs", (source,), table=table) for name in COUNTS]
-    files = Sequencer(read_length=170).write(tmp_path, "r", ["ACGTTGCA" * 20] * 3)
+    files = Sequencer(read_length=170).write(tmp_path, "r", [random_sequence(np.random.default_rng(1), 160)] * 3)
     results = Chain(tmp_path / "out").run([*rows, Library("r", "r", "1", "18S", "paired", files)])
     assert results.table.totals() == {"s1": 9, "s2": 1, "s3": 0, "r": 3}
     assert {row.step for row in results.ledger if row.library == "s1"} == {

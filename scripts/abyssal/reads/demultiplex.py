@@ -77,15 +77,7 @@ def demultiplex(
     paired = len(sources) == 2
     with tempfile.TemporaryDirectory(dir=folder) as name:
         scratch = Path(name)
-        report = scratch / "cutadapt.json"
-        command = [cutadapt(), "--json", str(report), "--cores", "1", "--no-indels", "--error-rate"]
-        command += [str(settings.max_errors), *(["--revcomp"] if settings.mixed_orientation else [])]
-        command += _tag_options(tags, settings, paired=paired)
-        pattern = "{name1}-{name2}" if _two_ended(tags) and paired else "{name}"
-        command += ["-o", str(scratch / f"{pattern}.1.fastq")]
-        command += ["-p", str(scratch / f"{pattern}.2.fastq")] if paired else []
-        run_tool([*command, *map(str, usual_names(sources, scratch))], log=log)
-        total = read_json(report)["read_counts"]["input"]
+        total = _sort(usual_names(sources, scratch), scratch, tags, settings, log=log)
         assigned = sum(_move(scratch, folder, library, pair, tags, paired=paired) for library, pair in tags.items())
         no_tag, unused = _left_over(scratch)
     if not reads == total == assigned + no_tag + unused:
@@ -98,6 +90,22 @@ def demultiplex(
     raw = StepCounts(pool, "raw", left, left)
     lost = StepCounts(pool, "demultiplex", left, 0, {"no_tag": no_tag, "unused_tag_pair": unused})
     write_counts(folder / COUNTS, [raw, lost])
+
+
+def _sort(
+    sources: Sequence[Path], scratch: Path, tags: Mapping[str, Tags], settings: TagSettings, *, log: Path | None
+) -> int:
+    """Let cutadapt write a file for every tag or pair of tags; return the reads it saw."""
+    paired = len(sources) == 2
+    report = scratch / "cutadapt.json"
+    command = [cutadapt(), "--json", str(report), "--cores", "1", "--no-indels", "--error-rate"]
+    command += [str(settings.max_errors), *(["--revcomp"] if settings.mixed_orientation else [])]
+    command += _tag_options(tags, settings, paired=paired)
+    pattern = "{name1}-{name2}" if _two_ended(tags) and paired else "{name}"
+    command += ["-o", str(scratch / f"{pattern}.1.fastq")]
+    command += ["-p", str(scratch / f"{pattern}.2.fastq")] if paired else []
+    run_tool([*command, *map(str, sources)], log=log)
+    return int(read_json(report)["read_counts"]["input"])
 
 
 def _two_ended(tags: Mapping[str, Tags]) -> bool:

@@ -76,21 +76,15 @@ def map_back(
     variants = {name: _Variant(CHIMERA, size) for name, _, size in read_sized(chimeras)}
     variants |= {name: _Variant(ASV, size) for name, _, size in read_sized(asvs)}
     placed = {name: variant for name, variant in (members or {}).items() if variant in variants}
-    unplaced = {
-        name: sequence
-        for source in (uniques, *poor)
-        for name, sequence, _ in read_sized(source)
-        if name not in variants and name not in placed
-    }
+    found = {name: sequence for source in (uniques, *poor) for name, sequence, _ in read_sized(source)}
+    unplaced = {name: sequence for name, sequence in found.items() if name not in variants and name not in placed}
     with tempfile.TemporaryDirectory(dir=asvs.parent) as folder:
         database, queries, hits = (Path(folder) / name for name in ("variants.fasta", "queries.fasta", "hits.tsv"))
-        sequences = [(name, sequence) for source in (asvs, chimeras) for name, sequence, _ in read_sized(source)]
-        write_fasta(database, sequences)
+        write_fasta(database, ((name, text) for source in (asvs, chimeras) for name, text, _ in read_sized(source)))
         write_fasta(queries, unplaced.items())
         _search(queries, database, hits, identity=identity, threads=threads, log=log)
         nearest = _read_hits(hits)
-    names = dict.fromkeys(name for source in (uniques, *poor) for name, _, _ in read_sized(source))
-    return [_assign(name, nearest.get(name, []), variants, placed.get(name)) for name in names]
+    return [_assign(name, nearest.get(name, []), variants, placed.get(name)) for name in found]
 
 
 def _search(queries: Path, database: Path, hits: Path, *, identity: float, threads: int, log: Path | None) -> None:

@@ -66,19 +66,20 @@ def merge_pairs(
         return StepCounts(library, "merge", reads, reads)
     with atomic_path(target) as temporary, tempfile.TemporaryDirectory(dir=target.parent) as folder:
         apart = [Path(folder) / f"{number}.fastq" for number in (1, 2)] if unmerged else []
-        done = run_tool(
-            [
-                *("vsearch", "--fastq_mergepairs", sources[0], "--reverse", sources[1], "--fastqout", temporary),
-                *("--fastq_minovlen", str(min_overlap), "--fastq_maxdiffs", str(max_differences)),
-                *("--fastq_allowmergestagger", "--fastq_qmax", _HIGHEST_QUALITY, "--threads", str(threads)),
-                *(("--fastqout_notmerged_fwd", apart[0], "--fastqout_notmerged_rev", apart[1]) if apart else ()),
-            ],
-            log=log,
-        )
-        counts = parse_merge_report(library, done.stderr)
+        command = _merge_command(sources, temporary, min_overlap=min_overlap, max_differences=max_differences)
+        command += ["--fastqout_notmerged_fwd", apart[0], "--fastqout_notmerged_rev", apart[1]] if apart else []
+        counts = parse_merge_report(library, run_tool([*command, "--threads", str(threads)], log=log).stderr)
         if unmerged is not None:
             counts = _keep_unmerged(counts, apart, unmerged, log=log)
     return counts
+
+
+def _merge_command(sources: list[Path], target: Path, *, min_overlap: int, max_differences: int) -> list[str | Path]:
+    return [
+        *("vsearch", "--fastq_mergepairs", sources[0], "--reverse", sources[1], "--fastqout", target),
+        *("--fastq_minovlen", str(min_overlap), "--fastq_maxdiffs", str(max_differences)),
+        *("--fastq_allowmergestagger", "--fastq_qmax", _HIGHEST_QUALITY),
+    ]
 
 
 def _keep_unmerged(counts: StepCounts, apart: list[Path], unmerged: Unmerged, *, log: Path | None) -> StepCounts:
