@@ -44,11 +44,9 @@ class Extension:
 
 
 def extend_reference(old: AmpliconReference, new: AmpliconReference, *, source: str) -> Extension:
-    """Join two references; an amplicon of both carries the lineages of both.
+    """Join two references with the same ranks; an amplicon of both carries the lineages of both.
 
-    Args:
-        old, new: references with the same ranks.
-        source: what messages call the additions.
+    ``source`` is what messages call the additions.
 
     Raises:
         ReferenceFormatError: the ranks differ, an id already stands for another sequence, or a taxon that the old
@@ -56,16 +54,13 @@ def extend_reference(old: AmpliconReference, new: AmpliconReference, *, source: 
     """
     check_ranks(old.ranks, new.ranks, source)
     _check_parents(old, new, source)
+    _check_identifiers(old, new, source)
     places = {sequence: place for place, sequence in enumerate(old.sequences)}
-    taken = dict(zip(old.ids, old.sequences, strict=True))
     members = [list(pairs) for pairs in old.members]
     ids, sequences = list(old.ids), list(old.sequences)
     fresh: list[list[bool]] = [[False] * len(pairs) for pairs in members]
     present = 0
     for name, sequence, pairs in zip(new.ids, new.sequences, new.members, strict=True):
-        if taken.get(name, sequence) != sequence:
-            message = f"{source}: identifier {name!r} already stands for another sequence in the bundle; rename it"
-            raise ReferenceFormatError(message)
         place = places.get(sequence)
         if place is None:
             place = len(ids)
@@ -97,6 +92,14 @@ def check_ranks(expected: tuple[str, ...], found: tuple[str, ...], source: str) 
             "column a rank with these names in this order, empty where unknown"
         )
         raise ReferenceFormatError(message)
+
+
+def _check_identifiers(old: AmpliconReference, new: AmpliconReference, source: str) -> None:
+    taken = dict(zip(old.ids, old.sequences, strict=True))
+    for name, sequence in zip(new.ids, new.sequences, strict=True):
+        if taken.get(name, sequence) != sequence:
+            message = f"{source}: identifier {name!r} already stands for another sequence in the bundle; rename it"
+            raise ReferenceFormatError(message)
 
 
 def _parents(reference: AmpliconReference) -> dict[tuple[int, str], set[Lineage]]:

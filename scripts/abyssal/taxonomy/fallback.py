@@ -212,8 +212,7 @@ class Fallback:
         firsts = np.array([rows[0] for rows in groups], dtype=np.int64)
         open_groups = self._open(answers, firsts)
         most = int(budget.share * len(groups))
-        revised = answers
-        searched = 0
+        revised, searched = answers, 0
         changes: list[tuple[int, int]] = []
         for start in range(0, min(open_groups.size, most), _CHUNK):
             left = None if budget.seconds is None else budget.seconds - (time.monotonic() - begun)

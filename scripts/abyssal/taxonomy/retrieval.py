@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from abyssal.taxonomy.alignment import identities
 from abyssal.taxonomy.evidence import LOCAL, Neighbours
 from abyssal.taxonomy.index import ReferenceIndex
-from abyssal.taxonomy.profiles import cosines, sparse_profiles
+from abyssal.taxonomy.profiles import SparseProfiles, cosines, sparse_profiles
 
 CANDIDATE_FACTOR = 2
 """Candidates taken from the vector search for each neighbour kept after the k-mer cosine."""
@@ -50,33 +50,49 @@ def neighbours_of(
         banned: for each query the positions it may not see; None bans nothing.
         hits: (q, h) positions that another search found, -1 when empty; they are aligned beside the nearest few.
     """
-    wanted = count * CANDIDATE_FACTOR
-    if banned is None:
-        places, _ = index.search(vectors, wanted)
-    else:
-        places, _ = index.search_without(vectors, wanted, banned)
-    aligned = ALIGNED
-    if hits is not None:
-        places, aligned = _joined(hits, places), ALIGNED + hits.shape[1]
     reads = sparse_profiles(sequences, k=index.profiles.k)
-    kmer = cosines(reads, index.profiles, places)
-    rise = kmer.copy()
-    if hits is not None:
-        rise[:, : hits.shape[1]] += np.where(hits >= 0, np.float32(2.0), np.float32(0.0))
-    order = np.argsort(-rise, axis=1, kind="stable")[:, :count]
-    places, kmer = np.take_along_axis(places, order, axis=1), np.take_along_axis(kmer, order, axis=1)
+    places, kmer = _nearest(index, reads, _candidates(index, vectors, count * CANDIDATE_FACTOR, banned), hits, count)
+    aligned = ALIGNED if hits is None else ALIGNED + hits.shape[1]
     found, covered = identities(sequences, index.reference.sequences, places[:, :aligned])
     score = _scores(kmer, found)
     order = np.argsort(-score, axis=1, kind="stable")
-    places, score, kmer, identity, covered = (
+    places = np.take_along_axis(places, order, axis=1)
+    score, kmer, identity, covered = (
         np.take_along_axis(array, order, axis=1)
-        for array in (places, score, kmer, _padded(found, count), _padded(covered, count))
+        for array in (score, kmer, _padded(found, count), _padded(covered, count))
     )
     neighbours = Neighbours(
         places, score, kmer, identity, local_of(places[:, :LOCAL]), _lengths(sequences),
         index.lengths[places[:, 0]], reads, index.profiles,
     )  # fmt: skip
     return neighbours, covered[:, 0]
+
+
+def _candidates(
+    index: ReferenceIndex, vectors: NDArray[np.float32], count: int, banned: list[NDArray[np.int64]] | None
+) -> NDArray[np.int64]:
+    """Return (q, count) positions that the vector search finds."""
+    if banned is None:
+        return index.search(vectors, count)[0]
+    return index.search_without(vectors, count, banned)[0]
+
+
+def _nearest(
+    index: ReferenceIndex,
+    reads: SparseProfiles,
+    places: NDArray[np.int64],
+    hits: NDArray[np.int64] | None,
+    count: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the ``count`` candidates of highest k-mer cosine with it, what another search found before all others."""
+    if hits is not None:
+        places = _joined(hits, places)
+    kmer = cosines(reads, index.profiles, places)
+    rise = kmer.copy()
+    if hits is not None:
+        rise[:, : hits.shape[1]] += np.where(hits >= 0, np.float32(2.0), np.float32(0.0))
+    order = np.argsort(-rise, axis=1, kind="stable")[:, :count]
+    return np.take_along_axis(places, order, axis=1), np.take_along_axis(kmer, order, axis=1)
 
 
 def _lengths(sequences: Sequence[str]) -> NDArray[np.float32]:
