@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.reads_chain import Chain, Results, library
 
-from abyssal.config.preprocess import PreprocessConfig, TrimConfig
+from abyssal.config.preprocess import FilterConfig, PreprocessConfig, TrimConfig
 
 pytestmark = pytest.mark.shared_data
 
@@ -26,13 +26,21 @@ def study(chain: Chain, folder: Path, mate: str = "_R1", most: int | None = None
 
 def test_carbom_18s_lands_where_the_plain_chain_does(shared_data: Path, tmp_path: Path) -> None:
     """Plain chain: 8,974 pairs trimmed, 7,017 merged, 3,959 filtered, 92 ASVs."""
-    results, left = study(Chain(tmp_path, window=(200, 700)), shared_data / "18s-carbom-reads" / "fastq")
+    reads = shared_data / "18s-carbom-reads" / "fastq"
+    strict = PreprocessConfig(filter=FilterConfig(max_expected_errors_mapped=None))
+    results, left = study(Chain(tmp_path / "strict", strict, window=(200, 700)), reads)
     assert left["raw"] == 14_000
     assert left["trim"] == pytest.approx(8_974, abs=20)
     assert left["merge"] == pytest.approx(7_017, abs=70)
     assert left["filter"] == pytest.approx(3_959, abs=20)
     assert left["controls"] > 0.98 * left["filter"]
     assert len(results.table.features) == pytest.approx(92, abs=4)
+    # By default poorer reads are counted towards the same ASVs.
+    usual, more = study(Chain(tmp_path / "usual", window=(200, 700)), reads)
+    assert usual.table.features
+    assert set(usual.table.features) == set(results.table.features)
+    assert more["merge"] == left["merge"]
+    assert 1.5 * left["controls"] < more["controls"] <= more["filter"]
 
 
 def test_reef_12s_reads_run_through_the_amplicon_and_merge(shared_data: Path, tmp_path: Path) -> None:
