@@ -20,7 +20,8 @@ from grpc_reflection.v1alpha import reflection
 from abyssal.errors import UsageError
 from abyssal.files import write_text
 from abyssal.inference.v1 import admin_pb2_grpc, classification_pb2_grpc, models_pb2_grpc
-from abyssal_server.access import Gate, OpenGate, read_admin_token
+from abyssal_server.access import gate_of
+from abyssal_server.access.certificates import server_credentials
 from abyssal_server.admin import ModelAdminService
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
@@ -84,9 +85,8 @@ class InferenceServer:
             find, workers=settings.search_workers, room=settings.searches, seconds=settings.search_seconds
         )
         self.parts = ServiceParts(settings, self.engine, self.residents, self.calls, search, usage or UsageLog(None))
-        token = read_admin_token(settings.admin_token.get_secret_value(), settings.admin_token_file)
-        self._admin = (ADMIN,) if token is not None else ()
-        gate: Gate = OpenGate(token)
+        gate = gate_of(settings)
+        self._admin = (ADMIN,) if gate.has_admin or not gate.open else ()
         self._server = grpc.aio.server(interceptors=[CallGuard(self.calls, gate)], options=channel_options(settings))
 
     async def start(self) -> None:
@@ -142,8 +142,13 @@ class InferenceServer:
 
     def _listen(self) -> None:
         address = f"{self._settings.host}:{self._settings.port}"
+        identity = self._settings.identity
+        credentials = None if identity is None else server_credentials(identity)
         try:
-            self.port = self._server.add_insecure_port(address)
+            if credentials is None:
+                self.port = self._server.add_insecure_port(address)
+            else:
+                self.port = self._server.add_secure_port(address, credentials)
         except RuntimeError as error:
             message = f"cannot listen on {address} ({error}); is the port taken? --port 0 takes a free one"
             raise UsageError(message) from error
@@ -152,6 +157,8 @@ class InferenceServer:
 async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain; ``port_file`` receives HOST:PORT once the service answers."""
     logger.info("settings: %s", settings.model_dump_json())
+    for problem in settings.exposed():
+        logger.warning("%s", problem)
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)

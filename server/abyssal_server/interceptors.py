@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from abyssal.errors import AbyssalError
 from abyssal_server.access import CALLER, Gate
+from abyssal_server.access.roles import is_open
 from abyssal_server.calls import Calls
 from abyssal_server.errors import RetryLater
 from abyssal_server.status import rich_status
@@ -37,7 +38,7 @@ else:
 
 
 class CallGuard(Interceptor):
-    """Wraps every method of ours; health and reflection are neither counted as calls nor asked for credentials."""
+    """Wraps every method but those that probes and tools call before they have a credential."""
 
     def __init__(self, calls: Calls, gate: Gate) -> None:
         self._calls = calls
@@ -49,7 +50,7 @@ class CallGuard(Interceptor):
         """Return the method's handler inside the guard; None for an unknown method, whatever the type stubs say."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith("/abyssal."):
+        if handler is None or is_open(method):
             return handler
         if handler.request_streaming:
             behaviour = self._guarded_stream(handler.stream_stream, method)

@@ -10,7 +10,10 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from abyssal.errors import ConfigError
-from abyssal_server.access import read_admin_token
+from abyssal_server.access import gate_of
+from abyssal_server.access.certificates import Identity
+
+_LOOPBACK = ("127.0.0.1", "::1", "[::1]", "localhost")
 
 
 def default_bundle_cache() -> Path:
@@ -55,7 +58,39 @@ class _Settings(BaseModel):
         return f"{location[0]} (environment variable {cls.variable(str(location[0]))})" if location else "together"
 
 
-class ServerSettings(_Settings):
+class AccessSettings(_Settings):
+    """Who may call; the same variables for the service and for the gateway."""
+
+    keys_file: Path | None = Field(
+        None, description="API keys, made by `abyssal keys add`; with it every call needs a credential."
+    )
+    jwt_key_file: Path | None = Field(
+        None,
+        description="PEM public key (RSA, P-256, Ed25519) or shared secret (HS256) of JSON web tokens; with it every "
+        "call needs a credential.",
+    )
+    jwt_audience: Annotated[str, Field(min_length=1)] = Field("abyssal", description="What `aud` of a token must name.")
+    jwt_issuer: str = Field("", description="What `iss` of a token must be; empty accepts any.")
+    admin: bool = Field(default=False, description="Insist on ModelAdmin: do not start without a credential for it.")
+    admin_token: SecretStr = Field(
+        SecretStr(""), description="Token of ModelAdmin, 32 characters or more, or sha256: and its SHA-256 in hex."
+    )
+    admin_token_file: Path | None = Field(None, description="File with the admin token; wins over admin_token.")
+
+    @classmethod
+    def variable(cls, name: str) -> str:
+        """Return the environment variable of a setting."""
+        if name in AccessSettings.model_fields:
+            return AccessSettings.prefix + name.upper()
+        return super().variable(name)
+
+    @model_validator(mode="after")
+    def _credentials_can_be_used(self) -> Self:
+        gate_of(self)
+        return self
+
+
+class ServerSettings(AccessSettings):
     """Settings of the gRPC service."""
 
     own_variables: ClassVar[Mapping[str, str]] = {"model_path": "MODEL_PATH", "redis_url": "REDIS_URL"}
@@ -73,13 +108,15 @@ class ServerSettings(_Settings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What the encoder computes on; auto takes a GPU where PyTorch finds one."
     )
-    admin: bool = Field(default=False, description="Offer ModelAdmin; refused without an admin token.")
-    admin_token: SecretStr = Field(
-        SecretStr(""), description="Token of ModelAdmin, 32 characters or more, or sha256: and its SHA-256 in hex."
-    )
-    admin_token_file: Path | None = Field(None, description="File with the admin token; wins over admin_token.")
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(50051, description="Port to listen on; 0 takes a free one.")
+    tls_cert: Path | None = Field(
+        None, description="Certificate chain (PEM); a renewed file counts from the next connection on."
+    )
+    tls_key: Path | None = Field(None, description="Private key (PEM) of the certificate.")
+    tls_client_ca: Path | None = Field(
+        None, description="Certificates (PEM) that callers' certificates must be signed by; none asks callers for none."
+    )
     reads_per_chunk: Annotated[int, Field(ge=1, le=1024)] = Field(1024, description="Most reads in one message.")
     message_bytes: Annotated[int, Field(ge=65536, le=64 << 20)] = Field(
         4 << 20, description="Most bytes of one request message."
@@ -155,13 +192,32 @@ class ServerSettings(_Settings):
         return self
 
     @model_validator(mode="after")
-    def _admin_has_a_secret(self) -> Self:
-        token = read_admin_token(self.admin_token.get_secret_value(), self.admin_token_file)
-        if self.admin and token is None:
-            message = "ModelAdmin is asked for without a credential; give --admin-token-file FILE, ABYSSAL_ADMIN_TOKEN "
-            message += "or ABYSSAL_ADMIN_TOKEN_FILE"
+    def _identity_is_whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            message = "tls_cert and tls_key belong together; give both or neither"
+            raise ConfigError(message)
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            message = "tls_client_ca asks callers for certificates, which needs tls_cert and tls_key"
             raise ConfigError(message)
         return self
+
+    def exposed(self) -> list[str]:
+        """Return what others on the network could do or see with these settings."""
+        if self.host in _LOOPBACK or self.host.startswith("unix:"):
+            return []
+        problems = []
+        if self.keys_file is None and self.jwt_key_file is None and self.tls_client_ca is None:
+            problems.append(f"everybody who reaches {self.host} may classify; set ABYSSAL_KEYS_FILE to ask for keys")
+        if self.tls_cert is None:
+            problems.append("reads, answers and keys cross the network unencrypted; set ABYSSAL_TLS_CERT and _TLS_KEY")
+        return problems
+
+    @property
+    def identity(self) -> Identity | None:
+        """The service's certificate, None without TLS."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        return Identity(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     @property
     def locations(self) -> list[str]:

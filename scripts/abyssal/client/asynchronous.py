@@ -9,6 +9,7 @@ from typing import Self, Unpack
 
 import grpc
 
+from abyssal.client.connection import Access, Metadata
 from abyssal.client.errors import ServiceError, check_target, service_error
 from abyssal.client.session import (
     CHANNEL_OPTIONS,
@@ -28,7 +29,6 @@ from abyssal.inference.v1 import classification_pb2_grpc, models_pb2, models_pb2
 from abyssal.inference.v1.classification_pb2 import ClassifyStreamRequest, ClassifyStreamResponse
 from abyssal.taxonomy.classifications import Classifications
 
-Metadata = tuple[tuple[str, str], ...]
 Call = grpc.aio.StreamStreamCall[ClassifyStreamRequest, ClassifyStreamResponse]
 
 
@@ -41,7 +41,8 @@ class AsyncClient:
         attempts: failures in a row, without an answer between them, after which a call gives up; 1 leaves the decision
             about the next attempt to the caller.
         chunk_reads: reads in a message.
-        credentials: for a service behind TLS.
+        access: credential and certificates, for a service that asks for them; ``metadata`` of a call may bring another
+            credential, as a gateway does for its own callers.
     """
 
     def __init__(
@@ -51,8 +52,11 @@ class AsyncClient:
         timeout: float = 120.0,
         attempts: int = 1,
         chunk_reads: int = CHUNK_READS,
-        credentials: grpc.ChannelCredentials | None = None,
+        access: Access | None = None,
     ) -> None:
+        access = access or Access()
+        self._metadata = access.metadata
+        credentials = access.credentials
         self._attempts = attempts
         self._chunk_reads = chunk_reads
         self.target = check_target(target)
@@ -89,7 +93,9 @@ class AsyncClient:
         backoff = Backoff(self._attempts)
         while True:
             try:
-                answer = await self._models.GetCurrentModel(request, timeout=self._timeout, metadata=metadata)
+                answer = await self._models.GetCurrentModel(
+                    request, timeout=self._timeout, metadata=self.with_access(metadata)
+                )
             except grpc.RpcError as error:
                 await asyncio.sleep(_wait(backoff, error, self.target))
             else:
@@ -123,14 +129,18 @@ class AsyncClient:
 
     def open_stream(self, *, timeout: float | None, metadata: Metadata) -> Call:
         """Return a new call of ClassifyStream."""
-        call: Call = self._classification.ClassifyStream(timeout=timeout, metadata=metadata)
+        call: Call = self._classification.ClassifyStream(timeout=timeout, metadata=self.with_access(metadata))
         return call
+
+    def with_access(self, metadata: Metadata) -> Metadata:
+        """Return metadata with this client's credential, unless they bring one."""
+        return metadata if any(name == "authorization" for name, _ in metadata) else (*metadata, *self._metadata)
 
     def backoff(self) -> Backoff:
         """Return how to wait between attempts."""
         return Backoff(self._attempts)
 
-    async def taxonomy(self, digest: str) -> NumberedTaxa:
+    async def taxonomy(self, digest: str, *, metadata: Metadata = ()) -> NumberedTaxa:
         """Return the taxa that a model's answers point into, fetched once.
 
         Raises:
@@ -139,8 +149,9 @@ class AsyncClient:
         """
         if digest not in self._taxa:
             pages = TaxaPages(digest)
+            carried = self.with_access(metadata)
             while request := pages.request:
-                pages.add(await self._models.GetTaxonomy(request, timeout=self._timeout))
+                pages.add(await self._models.GetTaxonomy(request, timeout=self._timeout, metadata=carried))
             self._taxa[digest] = pages.taxa()
         return self._taxa[digest]
 
@@ -187,7 +198,7 @@ class AnswerStream:
             started = (await _next_frame(frames)).started
             self._state.pin(started.model)
             self.model = ModelInfo.of(started.model)
-            taxa = await self._client.taxonomy(started.model.taxonomy_digest)
+            taxa = await self._client.taxonomy(started.model.taxonomy_digest, metadata=self._metadata)
             while (frame := await _next_frame(frames)).WhichOneof("frame") == "result":
                 for answers in self._state.accept(frame.result, taxa):
                     room.release()

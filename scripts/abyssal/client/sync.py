@@ -12,6 +12,7 @@ from typing import Self, TypeVar, Unpack
 
 import grpc
 
+from abyssal.client.connection import Access
 from abyssal.client.errors import check_target, service_error
 from abyssal.client.session import (
     CHANNEL_OPTIONS,
@@ -46,7 +47,7 @@ class Client:
         chunk_reads: reads in a message.
         attempts: failures in a row, without an answer between them, after which a call gives up.
         timeout: seconds that a small call may take; streams have no limit.
-        credentials: for a service behind TLS.
+        access: credential and certificates, for a service that asks for them.
     """
 
     def __init__(
@@ -56,12 +57,15 @@ class Client:
         chunk_reads: int = CHUNK_READS,
         attempts: int = 6,
         timeout: float = 30.0,
-        credentials: grpc.ChannelCredentials | None = None,
+        access: Access | None = None,
     ) -> None:
         self.target = check_target(target)
+        access = access or Access()
+        self._metadata = access.metadata
         self._chunk_reads = chunk_reads
         self._attempts = attempts
         self._timeout = timeout
+        credentials = access.credentials
         self._channel = (
             grpc.secure_channel(target, credentials, CHANNEL_OPTIONS)
             if credentials
@@ -91,13 +95,15 @@ class Client:
             ServiceError: it refuses.
         """
         request = models_pb2.GetCurrentModelRequest(model=Question(model=model, marker=marker).selector)
-        answer = self._call(lambda: self._models.GetCurrentModel(request, timeout=self._timeout))
+        answer = self._call(
+            lambda: self._models.GetCurrentModel(request, timeout=self._timeout, metadata=self._metadata)
+        )
         return ModelInfo.of(answer.model)
 
     def models(self) -> list[ModelInfo]:
         """Return every model that answers; errors are those of ``current_model``."""
         request = models_pb2.ListModelsRequest()
-        answer = self._call(lambda: self._models.ListModels(request, timeout=self._timeout))
+        answer = self._call(lambda: self._models.ListModels(request, timeout=self._timeout, metadata=self._metadata))
         return [ModelInfo.of(model) for model in answer.models]
 
     def classify(self, sequences: Sequence[str], **question: Unpack[QuestionWords]) -> Classifications:
@@ -166,7 +172,7 @@ class Client:
         outgoing: SimpleQueue[ClassifyStreamRequest | None] = SimpleQueue()
         for frame in state.opening():
             outgoing.put(frame)
-        call = self._classification.ClassifyStream(iter(outgoing.get, None))
+        call = self._classification.ClassifyStream(iter(outgoing.get, None), metadata=self._metadata)
         try:
             yield from self._answers(call, outgoing, state, source)
         finally:
@@ -211,7 +217,11 @@ class Client:
         if digest not in self._taxa:
             pages = TaxaPages(digest)
             while request := pages.request:
-                pages.add(self._call(partial(self._models.GetTaxonomy, request, timeout=self._timeout)))
+                pages.add(
+                    self._call(
+                        partial(self._models.GetTaxonomy, request, timeout=self._timeout, metadata=self._metadata)
+                    )
+                )
             self._taxa[digest] = pages.taxa()
         return self._taxa[digest]
 

@@ -40,7 +40,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--model", default="", metavar="NAME[@VERSION]", help="with --server: the model to ask (default: its first one)"
     )
     parser.add_argument("--marker", default="", help="with --server: ask the model of this marker")
+    _add_access(parser)
     parser.set_defaults(run=run)
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("access", "with --server, where the service asks for it")
+    group.add_argument(
+        "--key-file", type=Path, metavar="FILE",
+        help="API key or JSON web token (default: environment variable ABYSSAL_KEY)",
+    )  # fmt: skip
+    group.add_argument("--tls", action="store_true", help="the service is behind TLS, signed by who the system trusts")
+    group.add_argument("--ca", type=Path, metavar="PEM", help="the service is behind TLS, signed by these certificates")
+    group.add_argument("--cert", type=Path, metavar="PEM", help="own certificate, where the service asks for one")
+    group.add_argument("--cert-key", type=Path, metavar="PEM", help="private key of --cert")
 
 
 def _add_fallback(parser: argparse.ArgumentParser) -> None:
@@ -115,12 +128,15 @@ def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord
 
 def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
     try:
-        from abyssal.client import Client
+        from abyssal.client import Access, Client
+        from abyssal.client.connection import read_key
     except ImportError as error:
         message = f"the client is not installed ({error.name} is missing); install abyssal[client]"
         raise UsageError(message) from error
 
-    with Client(arguments.server) as client:
+    key = read_key(arguments.key_file)
+    access = Access(key, arguments.tls, arguments.ca, arguments.cert, arguments.cert_key)
+    with Client(arguments.server, access=access) as client:
         model = client.current_model(model=arguments.model, marker=arguments.marker)
         logger.info("model %s %s (%s) at %s", model.name, model.version, model.digest[:12], arguments.server)
         answered = client.classify_records(

@@ -25,6 +25,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--admin-token-file", metavar="FILE", help="offer ModelAdmin to who knows the token in this file"
     )
     parser.add_argument(
+        "--keys-file", metavar="FILE", help="answer only callers with a key of this file (see `abyssal keys`)"
+    )
+    parser.add_argument("--tls-cert", metavar="PEM", help="certificate chain; with --tls-key calls are encrypted")
+    parser.add_argument("--tls-key", metavar="PEM", help="private key of the certificate")
+    parser.add_argument(
+        "--tls-client-ca", metavar="PEM", help="answer only callers whose certificate one of these has signed"
+    )
+    parser.add_argument(
         "--port-file", type=Path, metavar="FILE", help="write HOST:PORT to this file once the service answers"
     )
     parser.set_defaults(run=run)
@@ -45,5 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
     settings = ServerSettings.read(
         os.environ, model_path=",".join(arguments.bundle or ()) or None, host=arguments.host, port=arguments.port,
         device=arguments.device, admin_token_file=arguments.admin_token_file,
+        keys_file=arguments.keys_file, tls_cert=arguments.tls_cert, tls_key=arguments.tls_key,
+        tls_client_ca=arguments.tls_client_ca,
     )  # fmt: skip
     asyncio.run(serve(settings, port_file=arguments.port_file))
