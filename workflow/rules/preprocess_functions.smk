@@ -4,6 +4,8 @@ from abyssal.reads.contaminants import contaminant_file
 from abyssal.reads.demultiplex import UNDETERMINED
 from abyssal.reads.study import pool_names
 from abyssal.references.markers import coding_of
+from abyssal.samples.libraries import files_of
+from abyssal.samples.remote import address_of
 
 
 def preprocess_folder(wildcards):
@@ -32,11 +34,37 @@ def tagged_pool_of(marker):
     }
 
 
+S3_SETTINGS = {
+    "endpoint_url": "S3_ENDPOINT",
+    "access_key": "S3_ACCESS_KEY",
+    "secret_key": "S3_SECRET_KEY",
+    "region": "S3_REGION",
+}
+
+
+@cache
+def s3_storage():
+    """Snakemake's S3 plugin, set by the variables that registries use; what is not set is left to Snakemake's own."""
+    given = {
+        name: os.environ[variable]
+        for name, variable in S3_SETTINGS.items()
+        if os.environ.get(variable)
+    }
+    registry = workflow.storage_registry
+    registry.register_storage("s3", tag="reads", **given)
+    return registry.reads
+
+
+def staged(path):
+    """A file as a rule's input: its path, or what the storage plugin brings from an S3-compatible store."""
+    address = address_of(path)
+    return str(path) if address is None else s3_storage()(address)
+
+
 def tagged_files(wildcards):
     """The files that the libraries of a pool share."""
-    return [
-        str(path) for path in tagged_pools(wildcards.marker)[wildcards.tagged][0].files
-    ]
+    pool = tagged_pools(wildcards.marker)[wildcards.tagged]
+    return [staged(path) for path in pool[0].files]
 
 
 def tags_of_pool(wildcards):
@@ -51,15 +79,14 @@ def library_files(wildcards):
     if pool is not None:
         return [f"{preprocess_folder(wildcards)}/tagged/{pool}"]
     return [
-        str(path) for path in libraries_of(wildcards.marker)[wildcards.library].files
+        staged(path) for path in libraries_of(wildcards.marker)[wildcards.library].files
     ]
 
 
 def files_of_all_libraries(wildcards):
     """The files of every library of a marker; libraries told apart by tags share theirs."""
-    rows = libraries_of(wildcards.marker).values()
-    files = [str(path) for row in rows for path in row.files]
-    return list(dict.fromkeys(files + [str(row.table) for row in rows if row.table]))
+    rows = list(libraries_of(wildcards.marker).values())
+    return [staged(path) for path in files_of(rows)]
 
 
 def is_paired(wildcards):

@@ -8,7 +8,7 @@ samples; none of them reads the sheet.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -16,6 +16,7 @@ from typing import cast
 from abyssal.errors import DataError
 from abyssal.files import open_atomic, sha256_file
 from abyssal.samples.model import Kind, Library
+from abyssal.samples.remote import address_of
 
 _COLUMNS = (
     "library", "sample", "run", "marker", "kind", "control", "r1", "r2", "asvs", "table",
@@ -33,7 +34,7 @@ def _file_cells(library: Library, digest: Callable[[Path], str]) -> list[str]:
     )
     if library.table is not None:
         paths["table"] = library.table
-    cells = [paths[column].as_posix() if column in paths else "" for column in _FILES]
+    cells = [address_of(paths[column]) or paths[column].as_posix() if column in paths else "" for column in _FILES]
     return cells + [digest(paths[column]) if column in paths else "" for column in _FILES]
 
 
@@ -41,15 +42,27 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def write_libraries(target: Path, libraries: Sequence[Library]) -> None:
+def files_of(libraries: Sequence[Library]) -> list[Path]:
+    """Return the files of libraries, each once: reads and ready-made ASVs first, then tables of counts."""
+    files = [path for row in libraries for path in row.files]
+    return list(dict.fromkeys(files + [row.table for row in libraries if row.table]))
+
+
+def write_libraries(target: Path, libraries: Sequence[Library], copies: Mapping[Path, Path] | None = None) -> None:
     """Write the table; digests are taken from the files now.
 
     Args:
         target: TSV.
         libraries: rows of one marker, in the order of the sheet.
+        copies: where the files of an S3-compatible store lie on this machine.
     """
+    here = copies or {}
+
     # Libraries told apart by tags share their files.
-    digest = cache(sha256_file)
+    @cache
+    def digest(path: Path) -> str:
+        return sha256_file(here.get(path, path))
+
     further = tuple(dict.fromkeys(column for library in libraries for column in library.metadata))
     with open_atomic(target) as out:
         out.write("\t".join([*_COLUMNS, *further]) + "\n")

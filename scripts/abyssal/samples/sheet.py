@@ -2,7 +2,8 @@
 
 One row is a library sequenced for a marker. Tab-separated (commas and semicolons are understood too), first row the
 column names, empty rows and rows starting with ``#`` ignored. Paths are looked up from the working directory first,
-then from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody.
+then from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody. A file
+in an S3-compatible store is given by its address, ``s3://BUCKET/KEY``.
 
 ``library`` may be left out when there is one library a sample (it is then the sample's name), ``marker`` when the
 config has only one, ``run`` when there was only one.
@@ -23,6 +24,7 @@ from pydantic_core import ErrorDetails
 from abyssal.errors import SampleSheetError
 from abyssal.references.markers import primer_names
 from abyssal.samples.model import COLUMNS, CONTROLS, Kind, Library, SheetRow, is_missing
+from abyssal.samples.remote import is_address, is_remote
 from abyssal.sequences.alphabet import first_invalid_letter, normalise
 
 _ALIASES = {
@@ -48,16 +50,20 @@ class _Problems:
     """The faults found so far, each with its row and column."""
 
     sheet: Path
-    lines: list[tuple[int, str]] = field(default_factory=list)
+    found: list[tuple[int, str, str]] = field(default_factory=list)
 
     def add(self, row: int, column: str, text: str) -> None:
-        self.lines.append((row, f"row {row}, column {column}: {text}" if column else f"row {row}: {text}"))
+        self.found.append((row, column, text))
 
     def raise_any(self) -> None:
-        if self.lines:
-            listed = "\n".join(f"  - {line}" for _, line in sorted(self.lines, key=lambda found: found[0]))
-            message = f"{self.sheet} has {len(self.lines)} problem(s) (the header is row 1):\n{listed}"
-            raise SampleSheetError(message)
+        if self.found:
+            ordered = sorted(self.found, key=lambda one: one[0])
+            listed = "\n".join(
+                f"  - row {row}, column {column}: {text}" if column else f"  - row {row}: {text}"
+                for row, column, text in ordered
+            )
+            message = f"{self.sheet} has {len(ordered)} problem(s) (the header is row 1):\n{listed}"
+            raise SampleSheetError(message, ordered)
 
 
 def read_sample_sheet(sheet: Path, markers: Sequence[str] = ()) -> tuple[Library, ...]:
@@ -71,7 +77,7 @@ def read_sample_sheet(sheet: Path, markers: Sequence[str] = ()) -> tuple[Library
         SampleSheetError: lists every problem with its row and column.
     """
     problems = _Problems(sheet)
-    header, rows = _cells(sheet)
+    header, rows = read_cells(sheet)
     header = _checked_header(header, problems, has_default_marker=len(markers) == 1)
     problems.raise_any()
     filled = [(number, _with_defaults(header, number, cells, markers, problems)) for number, cells in rows]
@@ -92,7 +98,7 @@ def read_sample_sheet(sheet: Path, markers: Sequence[str] = ()) -> tuple[Library
     return tuple(libraries)
 
 
-def _cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+def read_cells(sheet: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """Return the column names and the (row number, cells) below them, stripped."""
     if not sheet.is_file():
         message = f"{sheet}: no such sample sheet; write one, or let `abyssal samples DIR -o {sheet}` write a first one"
@@ -232,6 +238,8 @@ def _files(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -
     elif "r2" in given and _same_file(given["r1"], given["r2"], sheet):
         problems.add(number, "r2", f"the same file as r1 ({given['r1']}); expected the reverse reads")
     found = {column: _found(path, sheet) for column, path in given.items()}
+    if is_remote(given.get("asvs", "")):
+        problems.add(number, "asvs", "an address; ready-made ASVs are read from a file of this machine")
     for column, path in given.items():
         if found[column] is None:
             problems.add(number, column, _not_found(path, sheet))
@@ -266,7 +274,7 @@ def _table(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -
         return None
     if is_missing(row.get("asvs", "")):
         problems.add(number, "table", "given without asvs; expected the sequences of the ASVs beside their counts")
-    found = _found(cell, sheet)
+    found = None if is_remote(cell) else _found(cell, sheet)
     if found is None:
         problems.add(number, "table", _not_found(cell, sheet))
     return found
@@ -292,6 +300,9 @@ def _candidates(path: str, sheet: Path) -> Iterator[Path]:
 
 
 def _found(path: str, sheet: Path) -> Path | None:
+    if is_remote(path):
+        # Whether the object exists is asked of the store when the run is planned.
+        return Path(path) if is_address(path) else None
     return next((candidate for candidate in _candidates(path, sheet) if candidate.is_file()), None)
 
 
@@ -300,6 +311,8 @@ def _same_file(first: str, second: str, sheet: Path) -> bool:
 
 
 def _not_found(path: str, sheet: Path) -> str:
+    if is_remote(path):
+        return f"{path!r}: not the address of an object; expected s3://BUCKET/KEY"
     folders = list(dict.fromkeys(candidate.parent for candidate in _candidates(path, sheet)))
     names = sorted({file.name for folder in folders if folder.is_dir() for file in folder.iterdir()})
     near = difflib.get_close_matches(Path(path).name, names, n=1, cutoff=_NEAR)
