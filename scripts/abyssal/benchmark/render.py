@@ -296,8 +296,12 @@ def _speed(found: Mapping[str, Any]) -> str:
             f"{entry['load_average']:.1f} while measuring. Abyssal's memory includes fitting.\n"
         )
         body = [
-            [row["amplicons"], row["method"], f"{row['reads_per_second']:.0f}", f"{row['peak_memory_mb']:.0f}"]
+            [
+                row["amplicons"], row["method"], f"{row['reads_per_second']:.0f}",
+                f"{row['reads_per_processor_second']:.0f}", f"{row['peak_memory_mb']:.0f}",
+            ]
             for row in entry["rows"]
-        ]
-        parts.append(table(["reference amplicons", "method", "reads/s", "peak memory (MB)"], body))
+        ]  # fmt: skip
+        titles = ["reference amplicons", "method", "reads/s", "reads/processor second", "peak memory (MB)"]
+        parts.append(table(titles, body))
     return "\n".join(parts)
