@@ -1,7 +1,8 @@
-"""The process: listen, load, serve, drain.
+"""One service: listen, load, serve, drain.
 
 The port opens first and health says NOT_SERVING; it turns SERVING once the files, hashes and golden answers of all
-bundles have been checked. SIGHUP resolves the bundles' labels anew. SIGTERM and SIGINT drain: health turns NOT_SERVING,
+bundles have been checked. ``refresh`` of the models
+resolves the bundles' labels anew. To drain, health turns NOT_SERVING,
 new calls are refused, accepted chunks are finished, streams end with UNAVAILABLE so that clients resume elsewhere.
 """
 
@@ -9,26 +10,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from abyssal.errors import UsageError
-from abyssal.files import write_text
 from abyssal.inference.v1 import admin_pb2_grpc, classification_pb2_grpc, models_pb2_grpc
 from abyssal_server.access import gate_of
 from abyssal_server.access.certificates import server_credentials
 from abyssal_server.admin import ModelAdminService
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
-from abyssal_server.fallback import FallbackSearch
 from abyssal_server.health import ADMIN, SERVICES, Health
 from abyssal_server.interceptors import CallGuard
 from abyssal_server.models import BundleStore, ModelManager, ModelStore, Residents
+from abyssal_server.observability import Metrics, Observer
+from abyssal_server.observability.traces import Tracer
 from abyssal_server.parts import ServiceParts
 from abyssal_server.search import Find, SearchPool
 from abyssal_server.services import ClassificationService, ModelsService
@@ -63,6 +61,7 @@ class InferenceServer:
         store: where models come from; bundles by default.
         find: what searches for open reads; None when this service cannot.
         usage: the usage log; none by default.
+        tracer: notes the spans of calls; none by default.
     """
 
     def __init__(
@@ -72,11 +71,13 @@ class InferenceServer:
         store: ModelStore | None = None,
         find: Find | None = None,
         usage: UsageLog | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
         self.residents = Residents(settings.resident_models)
         self.calls = Calls(settings.concurrent_calls)
-        self.engine = Engine(settings)
+        self.metrics = Metrics()
+        self.engine = Engine(settings, metrics=self.metrics)
         self.port = 0
         self._health = Health()
         store = store or BundleStore(settings.bundle_cache, settings.device)
@@ -84,10 +85,16 @@ class InferenceServer:
         search = SearchPool(
             find, workers=settings.search_workers, room=settings.searches, seconds=settings.search_seconds
         )
-        self.parts = ServiceParts(settings, self.engine, self.residents, self.calls, search, usage or UsageLog(None))
+        self.parts = ServiceParts(
+            settings, self.engine, self.residents, self.calls, search, usage or UsageLog(None), self.metrics
+        )
+        self.metrics.watch(self.parts)
+        self._observer = Observer(self.metrics, tracer)
         gate = gate_of(settings)
         self._admin = (ADMIN,) if gate.has_admin or not gate.open else ()
-        self._server = grpc.aio.server(interceptors=[CallGuard(self.calls, gate)], options=channel_options(settings))
+        self._server = grpc.aio.server(
+            interceptors=[CallGuard(self.calls, gate, self._observer)], options=channel_options(settings)
+        )
 
     async def start(self) -> None:
         """Listen, load the models, then say SERVING.
@@ -121,9 +128,13 @@ class InferenceServer:
         await self.engine.stop()
         await self._server.stop(grace)
         await asyncio.to_thread(self.parts.usage.close)
+        await asyncio.to_thread(self._observer.close)
 
     async def _models_changed(self) -> None:
         await self._health.set_models(self.residents.names)
+        self.metrics.set_models(
+            self.residents.resident(digest).model.identity for digest in self.residents.names.values()
+        )
 
     def _register(self) -> None:
         server = self._server
@@ -152,40 +163,3 @@ class InferenceServer:
         except RuntimeError as error:
             message = f"cannot listen on {address} ({error}); is the port taken? --port 0 takes a free one"
             raise UsageError(message) from error
-
-
-async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; ``port_file`` receives HOST:PORT once the service answers."""
-    logger.info("settings: %s", settings.model_dump_json())
-    for problem in settings.exposed():
-        logger.warning("%s", problem)
-    asked_to_stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
-    usage = UsageLog.from_environment(os.environ, room=settings.usage_records, keep_sequences=settings.usage_sequences)
-    find = None if settings.fallback == "off" else FallbackSearch(settings.fallback)
-    server = InferenceServer(settings, find=find, usage=usage)
-    starting = asyncio.create_task(server.start())
-    stopping = asyncio.create_task(asked_to_stop.wait())
-    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-        await asyncio.gather(starting, return_exceptions=True)
-        return
-    await starting
-    logger.info("serving on %s:%d", settings.host, server.port)
-    refreshing: set[asyncio.Task[object]] = set()
-
-    def refresh() -> None:
-        task: asyncio.Task[object] = asyncio.create_task(server.models.refresh(), name="refresh")
-        refreshing.add(task)
-        task.add_done_callback(refreshing.discard)
-
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, refresh)
-    if port_file is not None:
-        write_text(port_file, f"{settings.host}:{server.port}\n")
-    await stopping
-    logger.info("draining")
-    await server.drain()
-    if find is not None:
-        find.close()

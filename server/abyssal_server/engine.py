@@ -20,9 +20,10 @@ from abyssal.taxonomy.classifications import Classifications
 from abyssal_server.cache import AnswerCache
 from abyssal_server.errors import DeadlinePassed, Draining, Overloaded
 from abyssal_server.fairness import FairQueue, Lane, Room, padded_sum
+from abyssal_server.observability import Metrics
 from abyssal_server.question import Answered, Question, Work
 from abyssal_server.settings import ServerSettings
-from abyssal_server.window import Window
+from abyssal_server.window import Step, Window
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -49,8 +50,12 @@ class _Class:
 class Engine:
     """Computes reads for all calls; used from one event loop."""
 
-    def __init__(self, settings: ServerSettings, cache: AnswerCache | None = None) -> None:
+    def __init__(
+        self, settings: ServerSettings, cache: AnswerCache | None = None, metrics: Metrics | None = None
+    ) -> None:
         self._settings = settings
+        self._metrics = metrics or Metrics()
+        self.queued_reads = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="classifier")
         self.cache = cache or AnswerCache.of(settings)
         self._interactive = _Class()
@@ -127,9 +132,14 @@ class Engine:
         return Overloaded(message, retry_after=wait)
 
     def _enqueue(self, kind: _Class, lane: Lane, work: Work, cost: int) -> asyncio.Future[Answered]:
+        self.queued_reads += len(work.sequences)
+        work.answer.add_done_callback(lambda _: self._left_queue(len(work.sequences)))
         kind.waiting.push(lane, work, cost)
         self._arrived.set()
         return work.answer
+
+    def _left_queue(self, reads: int) -> None:
+        self.queued_reads -= reads
 
     async def _run(self) -> None:
         while True:
@@ -178,7 +188,7 @@ class Engine:
         for work in window.works:
             work.started_at = work.started_at or started
         try:
-            cost, answers = await loop.run_in_executor(self._thread, self._compute, window)
+            done, answers = await loop.run_in_executor(self._thread, self._compute, window)
         except asyncio.CancelledError:
             for work in window.works:
                 _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
@@ -189,28 +199,31 @@ class Engine:
                 _refuse(work, error)
             kind.window = None
             return
-        self._account(kind, cost, time.monotonic() - started)
+        self._account(kind, done, time.monotonic() - started)
         if answers is not None:
+            self._metrics.count_window(window.reads)
             kind.window = None
             self._deliver(window, answers)
 
-    def _compute(self, window: Window) -> tuple[int, list[Classifications | None] | None]:
+    def _compute(self, window: Window) -> tuple[Step, list[Classifications | None] | None]:
         """Run in the worker thread: a short step while small calls come in, a long one otherwise.
 
         Returns:
-            The padded letters that were computed; and all answers after the last step, None before.
+            What was computed; and all answers after the last step, None before.
         """
         if time.monotonic() - self._last_interactive > _INTERACTIVE_LULL_SECONDS:
             most_cost = float("inf")
         else:
             most_cost = self._letters_per_second * self._settings.step_seconds
-        cost, more = window.step(self.cache, most_cost=most_cost, most_reads=self._settings.batch_reads)
-        return cost, None if more else window.finish(self.cache)
+        done = window.step(self.cache, most_cost=most_cost, most_reads=self._settings.batch_reads)
+        return done, None if done.more else window.finish(self.cache)
 
-    def _account(self, kind: _Class, cost: int, seconds: float) -> None:
+    def _account(self, kind: _Class, done: Step, seconds: float) -> None:
         self._last_step_seconds = seconds
-        if cost and seconds > 0.0:
-            self._letters_per_second += _SMOOTHING * (cost / seconds - self._letters_per_second)
+        if done.reads:
+            self._metrics.count_step(reads=done.reads, letters=done.letters, padded=done.padded, seconds=seconds)
+        if done.padded and seconds > 0.0:
+            self._letters_per_second += _SMOOTHING * (done.padded / seconds - self._letters_per_second)
         if kind is self._interactive:
             self._last_interactive = time.monotonic()
             self._owed_to_bulk += (1.0 - _INTERACTIVE_SHARE) * seconds if self._bulk.busy else -self._owed_to_bulk

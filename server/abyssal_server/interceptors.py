@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,13 +18,14 @@ from abyssal_server.access import CALLER, Gate
 from abyssal_server.access.roles import is_open
 from abyssal_server.calls import Calls
 from abyssal_server.errors import RetryLater
-from abyssal_server.status import rich_status
+from abyssal_server.observability import Observer
+from abyssal_server.status import rich_status, row_of
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "x-request-id"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
-_COUNTED_PREFIX = "/abyssal.inference.v1.Classification/"
+_COUNTED_PREFIXES = ("/abyssal.inference.v1.Classification/", "/inference.GRPCInferenceService/ModelInfer")
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -40,9 +40,10 @@ else:
 class CallGuard(Interceptor):
     """Wraps every method but those that probes and tools call before they have a credential."""
 
-    def __init__(self, calls: Calls, gate: Gate) -> None:
+    def __init__(self, calls: Calls, gate: Gate, observer: Observer) -> None:
         self._calls = calls
         self._gate = gate
+        self._observer = observer
 
     async def intercept_service(
         self, continuation: Callable[[Any], Awaitable[Handler]], handler_call_details: grpc.HandlerCallDetails
@@ -81,32 +82,32 @@ class CallGuard(Interceptor):
     async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
         request_id = _request_id(context)
         context.set_trailing_metadata(((REQUEST_ID, request_id),))
-        started = time.monotonic()
-        outcome = "OK"
-        try:
-            CALLER.set(self._gate.admit(method, context.invocation_metadata() or (), context.peer()))
-            async with AsyncExitStack() as stack:
-                if method.startswith(_COUNTED_PREFIX):
-                    stack.enter_context(self._calls.entered())
-                yield
-        except asyncio.CancelledError:
-            outcome = "CANCELLED"
-            raise
-        except grpc.aio.AbortError:
-            raise
-        except AbyssalError as error:
-            outcome = type(error).__name__
-            await _abort(context, error, request_id)
-        except grpc.aio.BaseError as error:
-            # A write to a caller that is gone fails with ExecuteBatchError, not with CancelledError.
-            outcome = f"CALLER GONE ({type(error).__name__})"
-            raise asyncio.CancelledError from error
-        except Exception:
-            logger.exception("%s failed (request %s)", method, request_id)
-            outcome = "INTERNAL"
-            await _abort(context, AbyssalError(f"internal error; quote request id {request_id}"), request_id)
-        finally:
-            logger.info("%s %s %.1f ms request %s", method, outcome, 1000 * (time.monotonic() - started), request_id)
+        metadata = tuple(context.invocation_metadata() or ())
+        with self._observer.call(method, request_id, metadata) as observed:
+            try:
+                caller = self._gate.admit(method, metadata, context.peer())
+                observed.client = caller.id
+                CALLER.set(caller)
+                async with AsyncExitStack() as stack:
+                    if method.startswith(_COUNTED_PREFIXES):
+                        stack.enter_context(self._calls.entered())
+                    yield
+            except asyncio.CancelledError:
+                observed.code = grpc.StatusCode.CANCELLED
+                raise
+            except AbyssalError as error:
+                observed.code = row_of(error).grpc_code
+                await _abort(context, error, request_id)
+            except grpc.aio.AbortError:
+                raise
+            except grpc.aio.BaseError as error:
+                # A write to a caller that is gone fails with ExecuteBatchError, not with CancelledError.
+                observed.code = grpc.StatusCode.CANCELLED
+                raise asyncio.CancelledError from error
+            except Exception:
+                logger.exception("%s failed", method)
+                observed.code = grpc.StatusCode.INTERNAL
+                await _abort(context, AbyssalError(f"internal error; quote request id {request_id}"), request_id)
 
 
 def _request_id(context: Context) -> str:

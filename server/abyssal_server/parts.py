@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from abyssal.inference.v1.admin_pb2 import ComponentStatus
+from abyssal.taxonomy.classifications import Classifications
 from abyssal_server.breaker import Breaker
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
 from abyssal_server.models import Residents
+from abyssal_server.observability import Metrics
 from abyssal_server.search import SearchPool
 from abyssal_server.settings import ServerSettings
-from abyssal_server.usage import UsageLog
+from abyssal_server.usage import CallUsage, UsageLog
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,11 @@ class ServiceParts:
     calls: Calls
     search: SearchPool
     usage: UsageLog
+    metrics: Metrics
+
+    def count(self, usage: CallUsage, sequences: Sequence[str], answers: Classifications) -> None:
+        """Count the answers to a chunk, for the caller's usage and for the metrics."""
+        self.metrics.count_reads(*usage.count(sequences, answers))
 
     def components(self) -> list[ComponentStatus]:
         """Return how the parts are that inference can do without."""

@@ -13,6 +13,7 @@ from abyssal_server.access import CALLER
 from abyssal_server.errors import InvalidRequest
 from abyssal_server.fairness import Lane
 from abyssal_server.models import Residents
+from abyssal_server.observability.calls import SPAN
 from abyssal_server.parts import ServiceParts
 from abyssal_server.requests import deadline_of, limits_of, novelty_of, sequences_of, timing_of
 from abyssal_server.settings import ServerSettings
@@ -51,7 +52,11 @@ class ClassificationService(classification_pb2_grpc.ClassificationServicer):
             if search is not None and search.wanted(answers):
                 searched = await search.run(sequences, answers, deadline)
                 timing.search_nanoseconds, answers = searched.nanoseconds, searched.answers
-            usage.count(sequences, answers)
+            parts.count(usage, sequences, answers)
+            span = SPAN.get()
+            span.note(reads=len(sequences), model_digest=model.digest)
+            span.part("queue", timing.queue_nanoseconds)
+            span.part("engine", timing.engine_nanoseconds)
             return classification.ClassifyResponse(
                 model=parts.models.describe(model), answers=to_message(answers, model.taxa), timing=timing
             )

@@ -93,7 +93,11 @@ class AccessSettings(_Settings):
 class ServerSettings(AccessSettings):
     """Settings of the gRPC service."""
 
-    own_variables: ClassVar[Mapping[str, str]] = {"model_path": "MODEL_PATH", "redis_url": "REDIS_URL"}
+    own_variables: ClassVar[Mapping[str, str]] = {
+        "model_path": "MODEL_PATH",
+        "redis_url": "REDIS_URL",
+        "otlp_endpoint": "OTEL_EXPORTER_OTLP_ENDPOINT",
+    }
 
     model_path: Annotated[str, Field(min_length=1)] = Field(
         description="Bundles to serve, separated by commas: directories or REGISTRY/NAME@VERSION-OR-LABEL, where "
@@ -182,6 +186,14 @@ class ServerSettings(AccessSettings):
     drain_notice_seconds: Annotated[float, Field(ge=0.0, le=600.0)] = Field(
         0.0, description="Time between turning NOT_SERVING and refusing calls, for load balancers to notice."
     )
+    metrics_host: str = Field("127.0.0.1", description="Address of the Prometheus metrics.")
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        9464, description="Port of the Prometheus metrics; 0 leaves them out, as does one that is taken."
+    )
+    otlp_endpoint: str = Field(
+        "", description="OpenTelemetry collector (OTLP over HTTP) that gets the traces; empty for none."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="Log lines for people or for machines.")
     reflection: bool = Field(default=True, description="Answer gRPC server reflection.")
 
     @model_validator(mode="after")

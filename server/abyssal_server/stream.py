@@ -30,6 +30,7 @@ from abyssal_server.calls import draining
 from abyssal_server.errors import InvalidRequest
 from abyssal_server.fairness import Lane
 from abyssal_server.models import LoadedModel
+from abyssal_server.observability.calls import SPAN
 from abyssal_server.parts import ServiceParts
 from abyssal_server.question import Answered, Question
 from abyssal_server.requests import deadline_of, limits_of, novelty_of, sequences_of, timing_of
@@ -103,6 +104,7 @@ class StreamCall:
                 with self._parts.calls.told_of_drain(self._drain):
                     await self._write(model, search, usage)
             finally:
+                SPAN.get().note(reads=self._summary.reads, chunks=self._summary.chunks, model_digest=model.digest)
                 self._accepting = False
                 tasks = (reader, *self._searching.values())
                 for task in tasks:
@@ -181,7 +183,7 @@ class StreamCall:
         self._summary.reads += len(answers)
         self._summary.errors += len(result.answers.errors)
         self._summary.cached += int((answers.source == Source.CACHE).sum())
-        usage.count(pending.sequences, answers)
+        self._parts.count(usage, pending.sequences, answers)
         await self._context.write(ClassifyStreamResponse(result=result))
         self._slots.release()
         if search is not None and searched:

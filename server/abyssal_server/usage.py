@@ -47,8 +47,8 @@ class CallUsage:
             "model_digest": model.digest, "engine": model.identity.engine,
         }  # fmt: skip
 
-    def count(self, sequences: Sequence[str], answers: Classifications) -> None:
-        """Add the answers to a chunk."""
+    def count(self, sequences: Sequence[str], answers: Classifications) -> tuple[list[int], int]:
+        """Add the answers to a chunk; returns how many there are of each ``Source``, and how many errors."""
         faulty = sum(error is not None for error in answers.errors)
         found: list[int] = np.bincount(answers.source, minlength=len(Source) + 1).tolist()
         rejected, cached, searched = found[Source.REJECTED] - faulty, found[Source.CACHE], found[Source.FALLBACK]
@@ -57,6 +57,7 @@ class CallUsage:
             self._counts[name] += number
         if self._keep_sequences:
             self._kept += sequences[: _MOST_SEQUENCES - len(self._kept)]
+        return found, faulty
 
     def count_searched(self, reads: int) -> None:
         """Add reads that a search has settled after they were counted."""

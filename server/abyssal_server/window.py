@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,15 @@ from abyssal.taxonomy.classifications import Classifications, ReadError, ReadErr
 from abyssal_server.cache import AnswerCache
 from abyssal_server.fairness import padded_letters, padded_sum
 from abyssal_server.question import Question, Work
+
+
+class Step(NamedTuple):
+    """What one step has computed: distinct reads, their letters, the same padded; and whether reads are left."""
+
+    reads: int = 0
+    letters: int = 0
+    padded: int = 0
+    more: bool = False
 
 
 @dataclass(eq=False)
@@ -71,12 +81,8 @@ class Window:
                 self.cost += padded_letters(len(sequence))
             owners.append(work)
 
-    def step(self, cache: AnswerCache, *, most_cost: float, most_reads: int) -> tuple[int, bool]:
-        """Compute the next reads; in the worker thread.
-
-        Returns:
-            The padded letters that were computed, and whether reads are left.
-        """
+    def step(self, cache: AnswerCache, *, most_cost: float, most_reads: int) -> Step:
+        """Compute the next reads; in the worker thread."""
         if not self._prepared:
             self._prepared = True
             for question, asked in self._asked.items():
@@ -85,16 +91,16 @@ class Window:
                     asked.add(known, _from_cache(answers))
                 unknown = asked.owners.keys() - asked.position.keys()
                 asked.todo = sorted(unknown, key=lambda sequence: (-len(sequence), sequence))
-        computed = 0
+        done = Step()
         for question, asked in self._asked.items():
-            reads = asked.next_reads(most_cost - computed, most_reads)
+            reads = asked.next_reads(most_cost, most_reads)
             if reads:
                 answers = question.answer(reads)
                 cache.add(question, reads, answers)
                 asked.add(reads, answers)
-                computed += padded_sum(reads)
+                done = Step(len(reads), sum(map(len, reads)), padded_sum(reads))
                 break
-        return computed, any(asked.todo for asked in self._asked.values())
+        return done._replace(more=any(asked.todo for asked in self._asked.values()))
 
     def finish(self, cache: AnswerCache) -> list[Classifications | None]:
         """Return the answers of each chunk, None for one that nobody wants any more; in the worker thread."""

@@ -41,7 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     try:
-        from abyssal_server.app import serve
+        from abyssal_server.process import serve
         from abyssal_server.settings import ServerSettings
     except ImportError as error:
         message = f"the service is not installed ({error.name} is missing); install abyssal[serve]"
