@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from abyssal.config.models import NoveltyConfig
+from abyssal.evaluation.metrics import calibration_error
+from abyssal.taxonomy.boosting import CalibrationSet, _fit_rank, fit_calibrators
 from abyssal.taxonomy.calibration import EDGE, RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decision import accepted_rank, novel_rank
+from abyssal.taxonomy.evidence import FEATURES
 from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
 
 
@@ -127,3 +131,32 @@ def test_a_stratum_s_shift_counts_as_far_as_the_stratum_is_probable() -> None:
     assert genus(1 - EDGE) == pytest.approx(shifted(-1.0), abs=2e-3)
     assert genus(EDGE) == pytest.approx(shifted(1.0), abs=2e-3)
     assert shifted(-1.0) < genus(0.5) < shifted(1.0)
+
+
+def test_trees_that_learned_taxa_by_heart_are_made_less_sure() -> None:
+    """Every group has its own looks, which say nothing about a group that was never seen."""
+    rng = np.random.default_rng(6)
+    count = 2000
+
+    def drawn() -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        groups = rng.integers(40, size=count)
+        evidence = rng.normal(size=(40, len(FEATURES)))[groups] + rng.normal(0, 0.3, (count, len(FEATURES)))
+        return groups, evidence
+
+    groups, evidence = drawn()
+    strata = np.where(groups % 4 < 2, 0, 1)
+    zero = np.zeros((count, 1), dtype=np.int32)
+    queries = CalibrationSet(zero, zero, strata, evidence[:, None], groups)
+    calibrators, _ = fit_calibrators(queries, np.array([0.5]), 1)
+    others, fresh = drawn()
+    absent = others % 4 < 2
+    said = calibration_error(calibrators[0].absent.probability(fresh), absent)["ece"]
+    by_heart = calibration_error(_fit_rank(queries, 0, 1).absent.probability(fresh), absent)["ece"]
+    assert said is not None
+    assert by_heart is not None
+    assert said < by_heart / 2
+
+
+def test_stretched_trees_have_stretched_log_odds() -> None:
+    trees = constant(0.3).stretched(0.5, 0.2)
+    assert trees.log_odds(np.zeros((1, 3))) == pytest.approx([0.5 * np.log(0.3 / 0.7) + 0.2])

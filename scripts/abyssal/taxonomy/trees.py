@@ -5,7 +5,7 @@ The arrays are those of scikit-learn's HistGradientBoostingClassifier for two cl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,10 @@ class TreeEnsemble:
         """Return (q,) probabilities for (q, F) evidence."""
         share: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-self.log_odds(evidence)))
         return share
+
+    def stretched(self, slope: float, offset: float) -> TreeEnsemble:
+        """Return the ensemble whose log-odds are ``slope`` times these plus ``offset``."""
+        return replace(self, baseline=slope * self.baseline + offset, value=slope * self.value)
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
         """Return the arrays by name, to be stored; ``from_arrays`` is the way back."""
