@@ -16,6 +16,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from abyssal.errors import UsageError
+from abyssal.inference.kserve import kserve_pb2_grpc
 from abyssal.inference.v1 import admin_pb2_grpc, classification_pb2_grpc, models_pb2_grpc
 from abyssal_server.access import gate_of
 from abyssal_server.access.certificates import server_credentials
@@ -24,6 +25,8 @@ from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
 from abyssal_server.health import ADMIN, SERVICES, Health
 from abyssal_server.interceptors import CallGuard
+from abyssal_server.kserve import SERVICE as KSERVE
+from abyssal_server.kserve import KServeService
 from abyssal_server.models import BundleStore, ModelManager, ModelStore, Residents
 from abyssal_server.observability import Metrics, Observer
 from abyssal_server.observability.traces import Tracer
@@ -143,12 +146,15 @@ class InferenceServer:
         )
         models = ModelsService(self.residents, self._settings)
         models_pb2_grpc.add_ModelsServicer_to_server(models, server)  # type: ignore[no-untyped-call]
+        kserve_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(  # type: ignore[no-untyped-call]
+            KServeService(self.parts), server
+        )
         if self._admin:
             admin = ModelAdminService(self.models, self.parts)
             admin_pb2_grpc.add_ModelAdminServicer_to_server(admin, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.reflection:
-            names = (*SERVICES[1:], *self._admin, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            names = (*SERVICES[1:], *self._admin, KSERVE, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, server)
 
     def _listen(self) -> None:

@@ -9,15 +9,13 @@ import grpc
 from abyssal.inference.messages import item_errors, to_message
 from abyssal.inference.v1 import classification_pb2 as classification
 from abyssal.inference.v1 import classification_pb2_grpc, models_pb2, models_pb2_grpc
-from abyssal_server.access import CALLER
 from abyssal_server.errors import InvalidRequest
-from abyssal_server.fairness import Lane
 from abyssal_server.models import Residents
-from abyssal_server.observability.calls import SPAN
 from abyssal_server.parts import ServiceParts
-from abyssal_server.requests import deadline_of, limits_of, novelty_of, sequences_of, timing_of
+from abyssal_server.requests import deadline_of, limits_of, sequences_of
 from abyssal_server.settings import ServerSettings
 from abyssal_server.stream import StreamCall
+from abyssal_server.unary import answer_now
 
 _TAXA_PER_PAGE = 20_000
 
@@ -36,30 +34,12 @@ class ClassificationService(classification_pb2_grpc.ClassificationServicer):
         self, request: classification.ClassifyRequest, context: ClassifyContext
     ) -> classification.ClassifyResponse:
         """Answer a small number of reads."""
-        parts, config = self._parts, request.config
-        deadline = deadline_of(context)
-        with (
-            parts.models.lease(config.model, config.model_digest) as model,
-            parts.usage.call("Classify", model, CALLER.get().id) as usage,
-        ):
-            novelty = novelty_of(config, field="config")
-            search = parts.search.of(model, config.fallback, novelty)
-            sequences = sequences_of(request.sequences, limit=parts.settings.reads_per_chunk, field="sequences")
-            question = model.question(novelty, parts.models.others(model))
-            lane = Lane(CALLER.get().id, interactive=True)
-            answered = await parts.engine.submit_now(lane, question, sequences, deadline=deadline)
-            timing, answers = timing_of(answered), answered.answers
-            if search is not None and search.wanted(answers):
-                searched = await search.run(sequences, answers, deadline)
-                timing.search_nanoseconds, answers = searched.nanoseconds, searched.answers
-            parts.count(usage, sequences, answers)
-            span = SPAN.get()
-            span.note(reads=len(sequences), model_digest=model.digest)
-            span.part("queue", timing.queue_nanoseconds)
-            span.part("engine", timing.engine_nanoseconds)
-            return classification.ClassifyResponse(
-                model=parts.models.describe(model), answers=to_message(answers, model.taxa), timing=timing
-            )
+        answer = await answer_now(self._parts, "Classify", request.config, request.sequences, deadline_of(context))
+        return classification.ClassifyResponse(
+            model=self._parts.models.describe(answer.model),
+            answers=to_message(answer.answers, answer.model.taxa),
+            timing=answer.timing,
+        )
 
     async def ClassifyStream(
         self, requests: AsyncIterator[classification.ClassifyStreamRequest], context: StreamContext

@@ -22,6 +22,7 @@ from support.serving import PacedClassifier, RunningServer, paced_model, rows_of
 
 from abyssal.client import Access, AsyncClient, Client, ServiceError
 from abyssal.errors import ConfigError
+from abyssal.inference.kserve import kserve_pb2
 from abyssal.inference.v1 import admin_pb2, classification_pb2, models_pb2
 from abyssal_server.access import Gate, KeyRing, Role, new_key
 from abyssal_server.access.keys import write_keys
@@ -34,14 +35,20 @@ pytestmark = pytest.mark.timeout(90)
 ADMIN_TOKEN = "an admin token of forty characters or so"
 READS = ["ACGTACGTAC", "CCGTACGTAC"]
 PACKAGE = "abyssal.inference.v1"
-FILES = (classification_pb2, models_pb2, admin_pb2)
+FILES = (classification_pb2, models_pb2, admin_pb2, kserve_pb2)
 METHODS = {
     f"/{service.full_name}/{method.name}": method
     for file in FILES
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
-NEEDED = {"Classification": Role.INFER, "Models": Role.READ, "ModelAdmin": Role.ADMIN}
+NEEDED = {
+    "Classification": Role.INFER,
+    "Models": Role.READ,
+    "ModelAdmin": Role.ADMIN,
+    "GRPCInferenceService": Role.READ,
+}
+OPEN = ("/inference.GRPCInferenceService/ServerLive", "/inference.GRPCInferenceService/ServerReady")
 Keys = Mapping[str, str]
 
 
@@ -83,10 +90,12 @@ def call(target: str, method: str, credential: str) -> grpc.StatusCode:
 def test_every_method_asks_for_its_role(server: RunningServer, keys: Keys, method: str, credential: str) -> None:
     wrong = keys["admin"][:-1] + ("A" if keys["admin"][-1] != "A" else "B")
     sent = {"": "", "wrong": wrong, "token": ADMIN_TOKEN}.get(credential) or keys.get(credential, "")
-    needed = NEEDED[method.split("/")[1].rpartition(".")[2]]
+    needed = Role.INFER if method.endswith("/ModelInfer") else NEEDED[method.split("/")[1].rpartition(".")[2]]
     has = Role.ADMIN if credential == "token" else Role.named(credential)
     code = call(server.target, method, sent)
-    if has is None:
+    if method in OPEN:
+        assert code == grpc.StatusCode.OK
+    elif has is None:
         assert code == grpc.StatusCode.UNAUTHENTICATED
     elif has < needed:
         assert code == grpc.StatusCode.PERMISSION_DENIED
@@ -99,7 +108,7 @@ def test_a_method_nobody_thought_of_is_for_admins() -> None:
     assert role_for(f"/{PACKAGE}.Classification/Classify") is Role.INFER
     assert role_for("/inference.GRPCInferenceService/ModelMetadata") is Role.READ
     assert role_for(f"/{PACKAGE}.Novelty/Method") is Role.ADMIN
-    assert not any(is_open(method) for method in METHODS)
+    assert [method for method in METHODS if is_open(method)] == list(OPEN)
 
 
 def test_clients_bring_their_key(server: RunningServer, keys: Keys) -> None:

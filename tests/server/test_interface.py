@@ -31,8 +31,8 @@ def stored(repository: Path) -> dict[str, str]:
 def test_stubs_are_what_the_pinned_compiler_makes(generator: ModuleType, repository: Path, tmp_path: Path) -> None:
     generator.generate(tmp_path)
     made = {path.relative_to(tmp_path): path.read_bytes() for path in tmp_path.rglob("*.py*")}
-    committed = repository / "scripts" / "abyssal" / "inference" / "v1"
-    there = {path.relative_to(repository / "scripts"): path.read_bytes() for path in committed.glob("*_pb2*")}
+    committed = repository / "scripts" / "abyssal" / "inference"
+    there = {path.relative_to(repository / "scripts"): path.read_bytes() for path in committed.glob("*/*_pb2*.py*")}
     assert made == there, "run `make proto`"
 
 
