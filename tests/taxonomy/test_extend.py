@@ -60,6 +60,23 @@ def test_answers_without_an_added_neighbour_stay_the_same(trained: Trained, data
     assert [after[row] for row in apart] == [before[row] for row in apart]
 
 
+def test_an_added_candidate_that_is_no_neighbour_pushes_none_out(trained: Trained) -> None:
+    """Vectors may look alike where sequences do not: such additions are among the candidates and get no further."""
+    rng = np.random.default_rng(8)
+    reads = [mutate(sequence, 0.05, rng) for sequence in trained.reference.sequences[::9]]
+    strangers = tuple("".join(rng.choice(list("ACGT"), size=250)) for _ in range(12))
+    lineage = (*trained.reference.members[0][0][1][:-1], "Stranger")
+    members = tuple(((f"s{row}", lineage),) for row in range(12))
+    new = AmpliconReference(trained.reference.ranks, tuple(f"s{row}" for row in range(12)), strangers, members)
+    extension = extend_reference(trained.reference, new, source="new.tsv")
+    near = trained.classifier.encoder.embed(reads[:12])
+    model = extend_model(trained.model, extension, lambda _: near)
+    classifier = trained.classifier
+    after = Classifier(model, classifier.encoder, classifier.marker, classifier.putative).classify(reads)
+    assert (model.index.search(near, model.neighbours)[0] >= len(trained.reference)).any()
+    assert tsv_rows(["x"] * len(reads), after) == tsv_rows(["x"] * len(reads), classifier.classify(reads))
+
+
 def test_an_amplicon_that_is_there_gets_the_lineage_too(trained: Trained) -> None:
     old = trained.reference
     lineage = old.members[4][0][1]

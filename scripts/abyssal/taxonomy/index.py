@@ -44,6 +44,11 @@ class TaxonTable:
         return np.repeat(np.arange(counts.size, dtype=np.int64), counts)
 
     @cached_property
+    def fresh(self) -> NDArray[np.bool_] | None:
+        """(n,) bool, amplicons that came as a whole after the fit; None when there are no additions."""
+        return None if self.added is None else np.logical_and.reduceat(self.added, self.pair_offsets[:-1])
+
+    @cached_property
     def sizes(self) -> tuple[NDArray[np.int64], ...]:
         """Per rank the number of distinct amplicons of each taxon.
 

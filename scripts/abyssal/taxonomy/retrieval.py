@@ -71,10 +71,19 @@ def neighbours_of(
 def _candidates(
     index: ReferenceIndex, vectors: NDArray[np.float32], count: int, banned: list[NDArray[np.int64]] | None
 ) -> NDArray[np.int64]:
-    """Return (q, count) positions that the vector search finds."""
-    if banned is None:
+    """Return positions that the vector search finds, -1 at empty places.
+
+    Amplicons that were added after the fit come on top: they push none of the others out, so a read that has none of
+    them among its neighbours in the end has the neighbours that it had before.
+    """
+    if banned is not None:
+        return index.search_without(vectors, count, banned)[0]
+    fresh = index.taxa.fresh
+    if fresh is None:
         return index.search(vectors, count)[0]
-    return index.search_without(vectors, count, banned)[0]
+    places, _ = index.search(vectors, 2 * count)
+    fitted = (places >= 0) & ~fresh[places]
+    return np.where(np.cumsum(fitted, axis=1) - fitted < count, places, -1)
 
 
 def _nearest(
