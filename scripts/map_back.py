@@ -16,7 +16,5 @@ assignments = map_back(
     identity=snakemake.params.identity,
     members=read_members(Path(snakemake.input.members)),
     poor=[Path(path) for path in snakemake.input.poor],
-    threads=snakemake.threads,
-    log=Path(snakemake.log[0]),
 )
 write_assignments(Path(snakemake.output.assignments), assignments)

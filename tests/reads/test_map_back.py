@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +18,12 @@ FIRST, SECOND = random_sequence(RNG, 200), random_sequence(RNG, 200)
 CHIMERA = FIRST[:100] + SECOND[100:]
 
 
-def assign(
-    folder: Path, uniques: list[str], asvs: dict[str, int], chimeras: dict[str, int], threads: int = 1
-) -> dict[str, Assignment]:
+def assign(folder: Path, uniques: list[str], asvs: dict[str, int], chimeras: dict[str, int]) -> dict[str, Assignment]:
     groups = {"uniques": dict.fromkeys(uniques, 1), "asvs": asvs, "chimeras": chimeras}
     for name, sizes in groups.items():
         lines = [f">{sequence_id(sequence)};size={size}\n{sequence}\n" for sequence, size in sizes.items()]
         (folder / name).write_text("".join(lines))
-    found = map_back(folder / "uniques", folder / "asvs", folder / "chimeras", identity=0.97, threads=threads)
+    found = list(map_back(folder / "uniques", folder / "asvs", folder / "chimeras", identity=0.97))
     write_assignments(folder / "assignments", found)
     assert list(read_assignments(folder / "assignments").values()) == found
     assert [assignment.unique for assignment in found] == [sequence_id(sequence) for sequence in uniques]
@@ -64,11 +63,17 @@ def test_a_longer_variant_is_not_as_near_as_the_read_itself(tmp_path: Path) -> N
     assert [assignment.target for assignment in found.values()] == [sequence_id(FIRST), sequence_id(longer)]
 
 
-def test_threads_change_nothing(tmp_path: Path) -> None:
+def test_blocks_change_nothing_and_a_sequence_of_two_files_is_assigned_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reads = [substituted(base, *map(int, RNG.choice(200, 3, replace=False))) for base in (FIRST, SECOND) * 40]
     reads = list(dict.fromkeys(reads))
     one = assign(tmp_path, reads, {FIRST: 10, SECOND: 5}, {CHIMERA: 2})
-    assert assign(tmp_path, reads, {FIRST: 10, SECOND: 5}, {CHIMERA: 2}, threads=2) == one
+    monkeypatch.setattr(sys.modules[map_back.__module__], "_BLOCK", 7)
+    assert assign(tmp_path, reads, {FIRST: 10, SECOND: 5}, {CHIMERA: 2}) == one
+    poor = [tmp_path / "uniques", tmp_path / "chimeras"]
+    twice = map_back(tmp_path / "uniques", tmp_path / "asvs", tmp_path / "chimeras", identity=0.97, poor=poor)
+    assert [assignment.unique for assignment in twice] == [*map(sequence_id, reads), sequence_id(CHIMERA)]
 
 
 @pytest.mark.parametrize("uniques", [[], [FIRST]])

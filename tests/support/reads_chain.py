@@ -127,7 +127,7 @@ class Chain:
         poor = [files[member].poor for member in members]
         found = map_back(
             uniques, asvs, chimeras, identity=self.config.map_back_identity, members=read_members(named),
-            poor=[path for path in poor if path], threads=self.threads,
+            poor=[path for path in poor if path],
         )  # fmt: skip
         write_assignments(assignments, found)
         return Pool(tuple(members), asvs, chimeras, assignments)

@@ -226,9 +226,9 @@ rule map_back:
         "benchmarks/{study}/{marker}/map_back/{pool}.jsonl"
     conda:
         "../../envs/preprocess.yaml"
-    threads: 2
+    threads: 1
     resources:
-        mem_mb=megabytes(1000, 6),
+        mem_mb=megabytes(1000, 2),
         runtime="4h",
     params:
         identity=config_model.preprocess.map_back_identity,
