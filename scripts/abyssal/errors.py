@@ -6,6 +6,8 @@ A message says what is wrong, where (file, line or row), what was expected and h
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class AbyssalError(Exception):
     """Base of every error meant for a user; ``exit_code`` is what a command ends with."""
@@ -24,7 +26,11 @@ class ConfigError(UsageError):
 
 
 class SampleSheetError(UsageError):
-    """The sample sheet has one or more wrong cells; the message lists all of them."""
+    """The sample sheet has one or more wrong cells; the message and ``problems`` (row, column, text) list all of them."""
+
+    def __init__(self, message: str, problems: Sequence[tuple[int, str, str]] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class DataError(AbyssalError):

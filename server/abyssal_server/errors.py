@@ -33,6 +33,15 @@ class NotFound(AbyssalError):
         self.name = name
 
 
+class Missing(NotFound):
+    """Something that is kept, not loaded, and is not there."""
+
+    def __init__(self, *, kind: str, name: str) -> None:
+        AbyssalError.__init__(self, f"there is no {kind} {name[:100]!r}")
+        self.kind = kind
+        self.name = name
+
+
 class RetryLater(AbyssalError):
     """A request that may succeed after ``retry_after`` seconds."""
 

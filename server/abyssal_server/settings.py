@@ -235,32 +235,3 @@ class ServerSettings(AccessSettings):
     def locations(self) -> list[str]:
         """Where the bundles are."""
         return [location.strip() for location in self.model_path.split(",") if location.strip()]
-
-
-class GatewaySettings(_Settings):
-    """Settings of the REST gateway."""
-
-    prefix: ClassVar[str] = "ABYSSAL_GATEWAY_"
-    own_variables: ClassVar[Mapping[str, str]] = {"server": "ABYSSAL_SERVER"}
-
-    server: Annotated[str, Field(min_length=1)] = Field(description="HOST:PORT of the gRPC service.")
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
-    port: Annotated[int, Field(ge=0, le=65535)] = Field(8080, description="Port to listen on; 0 takes a free one.")
-    upload_bytes: Annotated[int, Field(ge=1024, le=1 << 32)] = Field(16 << 20, description="Most bytes of a body.")
-    expanded_bytes: Annotated[int, Field(ge=1024, le=1 << 32)] = Field(
-        64 << 20, description="Most bytes of a body once decompressed."
-    )
-    expansion_ratio: Annotated[float, Field(ge=2.0, le=10000.0)] = Field(
-        200.0, description="Largest ratio of decompressed to raw bytes, looked at after the first MiB."
-    )
-    sequence_letters: Annotated[int, Field(ge=1, le=1 << 20)] = Field(
-        100_000, description="Longest sequence (letters); shorter ones that the model does not take fail one by one."
-    )
-    id_characters: Annotated[int, Field(ge=1, le=4096)] = Field(256, description="Longest id (characters).")
-    sequences: Annotated[int, Field(ge=1, le=1_000_000)] = Field(20_000, description="Most sequences of one request.")
-    request_seconds: Annotated[float, Field(gt=0.0, le=3600.0)] = Field(
-        120.0, description="Longest time for one request; passed to the service as its deadline."
-    )
-    concurrent_requests: Annotated[int, Field(ge=1, le=4096)] = Field(
-        16, description="Classification requests at once; more are told to come back later."
-    )

@@ -13,7 +13,8 @@ import yaml
 from support.serving import PacedClassifier, paced_model, running_server
 
 from abyssal.client import Client
-from abyssal_server.settings import GatewaySettings, ServerSettings
+from abyssal_server.gateway.settings import GatewaySettings
+from abyssal_server.settings import ServerSettings
 from abyssal_server.settings_table import markdown_table
 
 with warnings.catch_warnings():

@@ -14,7 +14,8 @@ import abyssal_server
 from abyssal.client.errors import ServiceError
 from abyssal.errors import AbyssalError, ConfigError
 from abyssal_server import status
-from abyssal_server.settings import GatewaySettings, ServerSettings
+from abyssal_server.gateway.settings import GatewaySettings
+from abyssal_server.settings import ServerSettings
 
 
 def all_errors() -> list[type[AbyssalError]]:

@@ -1,230 +1,112 @@
-"""The gateway's HTTP interface."""
+"""The gateway's HTTP interface, put together."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
 from typing import Any
 
-import grpc
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import Message
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 
 from abyssal import __version__
+from abyssal.client import Access
 from abyssal.client.asynchronous import AsyncClient
-from abyssal.client.errors import service_error
-from abyssal.config.models import NoveltyConfig
 from abyssal.errors import AbyssalError
-from abyssal.sequences.records import SequenceRecord
-from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal_server.errors import InvalidRequest, NotReady, Overloaded, TooLarge, UnsupportedMedia
-from abyssal_server.gateway import examples
-from abyssal_server.gateway.bodies import BodyLimits, expanded_body
+from abyssal_server.datasets.uploads import WrongOffset
+from abyssal_server.errors import Unauthenticated
+from abyssal_server.gateway.inference import InferenceRunner
 from abyssal_server.gateway.middleware import REQUEST_ID, RequestGuard
-from abyssal_server.gateway.problems import Problem, error_response, problem_response
-from abyssal_server.gateway.results import ClassifyOutput, ModelOutput, classify_output, model_output
-from abyssal_server.gateway.uploads import parse_json, parse_sequences
-from abyssal_server.health import CLASSIFICATION
-from abyssal_server.settings import GatewaySettings
+from abyssal_server.gateway.page_files import add_page
+from abyssal_server.gateway.problems import FieldProblem, InvalidFields, Problem, error_response, problem_response
+from abyssal_server.gateway.routes import classify, datasets, jobs, models, operations, session
+from abyssal_server.gateway.sessions import CSRF_HEADER
+from abyssal_server.gateway.settings import GatewaySettings
+from abyssal_server.gateway.state import GatewayState
 
-TSV = "text/tab-separated-values"
-_PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
-_SEQUENCE_TYPES = frozenset(
-    {
-        "",
-        "text/plain",
-        "text/x-fasta",
-        "text/x-fastq",
-        "application/x-fasta",
-        "application/x-fastq",
-        "application/gzip",
-        "application/x-gzip",
-        "application/octet-stream",
-        "application/x-www-form-urlencoded",  # what curl sends with --data-binary when no type is given
-    }
-)
-Upload = tuple[list[SequenceRecord], NoveltyConfig | None]
+_MOST_PROBLEMS = 20
+_BULK_ATTEMPTS = 12
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
     """Return the gateway for a running service."""
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with AsyncClient(settings.server, timeout=settings.request_seconds) as client:
-            app.state.client = client
-            yield
-
+    state = GatewayState(settings)
     app = FastAPI(
         title="Abyssal",
         version=__version__,
-        description="Calibrated taxonomy of eDNA reads.",
-        lifespan=lifespan,
+        description="Calibrated taxonomy of eDNA reads: classification, models, datasets and training jobs.",
+        lifespan=_lifespan,
         # Their pages load scripts from elsewhere; the gateway works without any outside network.
         docs_url=None,
         redoc_url=None,
     )
-    app.state.settings = settings
-    app.state.room = asyncio.Semaphore(settings.concurrent_requests)
-    app.add_middleware(RequestGuard)
+    app.state.gateway = state
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.origins, allow_methods=["GET", "HEAD", "POST", "PATCH", "DELETE"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "prefer", "upload-offset", CSRF_HEADER],
+            expose_headers=["location", "upload-offset", "upload-length", "retry-after", "etag", REQUEST_ID],
+        )  # fmt: skip
+    app.add_middleware(RequestGuard, metrics=state.metrics, origins=settings.origins)
     app.add_exception_handler(AbyssalError, _abyssal_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(Exception, _unexpected_error)
-    _add_routes(app)
+    for module in (classify, models, datasets, jobs, session, operations):
+        app.include_router(module.router)
+    add_page(app)
+    _describe_access(app)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
-    problems: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "content": {"application/problem+json": {}}}
-        for status in (400, 404, 413, 415, 422, 429, 503, 504)
-    }
-    app.add_api_route("/", page, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/healthz", healthz, methods=["GET"], summary="The gateway runs")
-    app.add_api_route(
-        "/readyz", readyz, methods=["GET"], summary="The service behind it answers", responses={503: problems[503]}
-    )
-    app.add_api_route(
-        "/models/current",
-        current_model,
-        methods=["GET"],
-        summary="The model that answers",
-        response_model=ModelOutput,
-        responses={304: {"description": "Not changed"}, 503: problems[503]},
-    )
-    app.add_api_route(
-        "/inference/classify",
-        classify,
-        methods=["POST"],
-        summary="Classify sequences",
-        response_model=ClassifyOutput,
-        responses={200: {"content": examples.ANSWERS}, **problems},
-        openapi_extra={"requestBody": examples.REQUEST_BODY},
-    )
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: GatewayState = app.state.gateway
+    settings = state.settings
+    access = Access(key=settings.service_key())
+    bulk = AsyncClient(settings.server, timeout=settings.request_seconds, attempts=_BULK_ATTEMPTS, access=access)
+    async with AsyncClient(settings.server, timeout=settings.request_seconds, access=access) as client, bulk:
+        state.client = client
+        runners = [asyncio.create_task(InferenceRunner(state, bulk).run()) for _ in range(settings.inference_jobs)]
+        try:
+            yield
+        finally:
+            for runner in runners:
+                runner.cancel()
+            await asyncio.gather(*runners, return_exceptions=True)
+            state.coordination.close()
+            if "places" in vars(state):
+                state.places.close()
 
 
-async def healthz() -> dict[str, str]:
-    """Say that the gateway runs, whatever the service does."""
-    return {"status": "ok"}
+def _describe_access(app: FastAPI) -> None:
+    """Name the credentials in the OpenAPI document; where none are needed an empty one will do."""
+    described = app.openapi
 
+    def openapi() -> dict[str, Any]:
+        document = described()
+        document.setdefault("components", {})["securitySchemes"] = {
+            "bearer": {"type": "http", "scheme": "bearer", "description": "API key, JSON web token or admin token."},
+            "cookie": {"type": "apiKey", "in": "cookie", "name": "abyssal_session", "description": "Of POST /session."},
+        }
+        document["security"] = [{}, {"bearer": []}, {"cookie": []}]
+        return document
 
-async def readyz(request: Request) -> dict[str, str]:
-    """Say whether the inference service is SERVING."""
-    client: AsyncClient = request.app.state.client
-    stub = health_pb2_grpc.HealthStub(client.channel)
-    try:
-        answer = await stub.Check(health_pb2.HealthCheckRequest(service=CLASSIFICATION), timeout=5.0)
-    except grpc.RpcError as error:
-        raise service_error(error, client.target) from error
-    if answer.status != health_pb2.HealthCheckResponse.SERVING:
-        message = "the inference service is not serving yet, or not any more"
-        raise NotReady(message, retry_after=1.0)
-    return {"status": "ok"}
-
-
-async def current_model(request: Request) -> Response:
-    """Describe the model that answers; the ETag is its digest."""
-    client: AsyncClient = request.app.state.client
-    model = await client.current_model(metadata=_metadata(request))
-    headers = {"ETag": f'"{model.digest}"', "Cache-Control": "no-cache"}
-    known = request.headers.get("if-none-match", "")
-    if headers["ETag"] in {tag.strip().removeprefix("W/") for tag in known.split(",")}:
-        return Response(status_code=304, headers=headers)
-    return JSONResponse(model_output(model).model_dump(), headers=headers)
-
-
-async def classify(request: Request) -> Response:
-    """Classify the sequences of a JSON, FASTA, FASTQ (plain or gzipped) or multipart body, as JSON or TSV."""
-    room: asyncio.Semaphore = request.app.state.room
-    if room.locked():
-        message = "the gateway is full; try again later, or use the gRPC service for bulk work"
-        raise Overloaded(message, retry_after=2.0)
-    async with room:
-        records, novelty = await _read_upload(request)
-        client: AsyncClient = request.app.state.client
-        ids = [record.id for record in records]
-        if records:
-            sequences = [record.sequence for record in records]
-            model, answers = await client.classify(sequences, novelty=novelty, metadata=_metadata(request))
-        else:
-            model, answers = await client.current_model(metadata=_metadata(request)), None
-        if TSV in request.headers.get("accept", ""):
-            rows = [tsv_header(model.ranks), *(tsv_rows(ids, answers) if answers is not None else [])]
-            return Response("".join(f"{row}\n" for row in rows), media_type=TSV)
-        body = await asyncio.to_thread(lambda: classify_output(model, ids, answers).model_dump_json())
-        return Response(body, media_type="application/json")
-
-
-async def page() -> HTMLResponse:
-    """Serve the page that classifies pasted sequences; it loads nothing from elsewhere."""
-    text = files("abyssal_server.gateway").joinpath("page.html").read_text(encoding="utf-8")
-    return HTMLResponse(text, headers={"Content-Security-Policy": _PAGE_POLICY})
-
-
-def _metadata(request: Request) -> tuple[tuple[str, str], ...]:
-    return ((REQUEST_ID, request.state.request_id),)
-
-
-async def _read_upload(request: Request) -> Upload:
-    settings: GatewaySettings = request.app.state.settings
-    limits = BodyLimits.of(settings)
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"identity", "gzip", "x-gzip"}:
-        message = f"content encoding {encoding[:40]!r} is not read; expected gzip or none"
-        raise UnsupportedMedia(message, field="")
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        body = await expanded_body(request.stream(), limits)
-        return await asyncio.to_thread(parse_json, body, settings)
-    if media_type == "multipart/form-data":
-        body = await _uploaded_file(request, limits)
-    elif media_type in _SEQUENCE_TYPES:
-        body = await expanded_body(request.stream(), limits)
-    else:
-        message = f"bodies of type {media_type[:80]!r} are not read; expected application/json, text/plain (FASTA or "
-        message += "FASTQ), application/gzip or multipart/form-data"
-        raise UnsupportedMedia(message, field="")
-    return await asyncio.to_thread(parse_sequences, body, settings), None
-
-
-async def _uploaded_file(request: Request, limits: BodyLimits) -> bytes:
-    """Return the part ``file`` of a form; file names are never looked at."""
-    received = 0
-
-    async def receive() -> Message:
-        nonlocal received
-        message = await request.receive()
-        received += len(message.get("body", b""))
-        if received > limits.raw:
-            problem = f"the body is larger than {limits.raw} bytes"
-            raise TooLarge(problem, field="")
-        return message
-
-    limited = Request(request.scope, receive)
-    async with limited.form(max_files=1, max_fields=4, max_part_size=64 << 10) as form:
-        upload = form.get("file")
-        if not isinstance(upload, UploadFile):
-            message = "expected one part named `file` that holds FASTA or FASTQ, plain or gzipped"
-            raise InvalidRequest(message, field="file")
-        return await expanded_body(_pieces(upload), limits)
-
-
-async def _pieces(upload: UploadFile) -> AsyncIterator[bytes]:
-    while piece := await upload.read(64 << 10):
-        yield piece
+    app.openapi = openapi  # type: ignore[method-assign]
 
 
 async def _abyssal_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AbyssalError)
-    return error_response(error, instance=request.url.path, request_id=request.state.request_id)
+    response = error_response(error, instance=request.url.path, request_id=request.state.request_id)
+    if isinstance(error, Unauthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, WrongOffset):
+        response.headers["Upload-Offset"] = str(error.offset)
+    return response
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -237,11 +119,25 @@ async def _http_error(request: Request, error: Exception) -> Response:
         instance=request.url.path,
         request_id=request.state.request_id,
     )
-    return problem_response(problem)
+    response = problem_response(problem)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
-    return await _abyssal_error(request, InvalidRequest(str(error), field=""))
+    assert isinstance(error, RequestValidationError)
+    rows = [
+        FieldProblem(detail=str(one["msg"]), pointer=_pointer(one["loc"])) for one in error.errors()[:_MOST_PROBLEMS]
+    ]
+    return await _abyssal_error(request, InvalidFields(rows))
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    """Return a JSON pointer into the body, or the name of the parameter."""
+    if location and location[0] == "body":
+        return "/".join(("#", *map(str, location[1:]))) if len(location) > 1 else "#"
+    return str(location[-1]) if location else "#"
 
 
 async def _unexpected_error(request: Request, error: Exception) -> Response:

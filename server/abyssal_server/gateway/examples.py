@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from abyssal_server.gateway.uploads import ClassifyInput
+from abyssal_server.gateway.records import ClassifyInput
 
 _SEQUENCE = "AGCTCCAATAGCGTATATTAAAGTTGTTGCAGTTAAAAAGCTCGTAGTTGGATTTCGGGATGGGCCAGCCGGTCCGCCGTATGGTG"
 

@@ -1,4 +1,4 @@
-"""What every HTTP answer gets: a request id, safe headers, one log line."""
+"""What every HTTP answer gets: a request id, safe headers, one log line; and what no request may be."""
 
 from __future__ import annotations
 
@@ -6,33 +6,51 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from abyssal_server.errors import Forbidden
+from abyssal_server.gateway.metrics import GatewayMetrics
+from abyssal_server.gateway.problems import error_response
 
 logger = logging.getLogger(__name__)
 
 REQUEST_ID = "x-request-id"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
 
 class RequestGuard:
-    """ASGI middleware; ``scope["state"]["request_id"]`` holds the id."""
+    """ASGI middleware; ``scope["state"]["request_id"]`` holds the id.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what it guards.
+        metrics: where requests are counted.
+        origins: other sites whose pages may change things here.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, origins: Sequence[str]) -> None:
         self._app = app
+        self._metrics = metrics
+        self._origins = frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        offered = Headers(scope=scope).get(REQUEST_ID, "")
+        headers = Headers(scope=scope)
+        offered = headers.get(REQUEST_ID, "")
         request_id = offered if _REQUEST_ID_PATTERN.fullmatch(offered) else uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
         started = time.monotonic()
@@ -42,14 +60,32 @@ class RequestGuard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers[REQUEST_ID] = request_id
+                sent = MutableHeaders(scope=message)
+                sent[REQUEST_ID] = request_id
                 for name, value in _SAFE_HEADERS.items():
-                    headers.setdefault(name, value)
+                    sent.setdefault(name, value)
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            if self._is_forged(scope["method"], headers):
+                refused = Forbidden("requests of pages on other sites are not taken; see ABYSSAL_GATEWAY_CORS_ORIGINS")
+                answer = error_response(refused, instance=scope["path"], request_id=request_id)
+                await answer(scope, receive, send_with_headers)
+            else:
+                await self._app(scope, receive, send_with_headers)
         finally:
-            milliseconds = 1000 * (time.monotonic() - started)
-            logger.info("%s %r %d %.1f ms request %s", scope["method"], scope["path"], status, milliseconds, request_id)
+            self._note(scope, status, time.monotonic() - started, request_id)
+
+    def _is_forged(self, method: str, headers: Headers) -> bool:
+        """Whether a browser sends this for a page of another site: without keys and logins nothing else tells."""
+        origin = headers.get("origin")
+        if method in _SAFE_METHODS or origin is None or origin in self._origins:
+            return False
+        return urlsplit(origin).netloc != headers.get("host", "")
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self._metrics.requests.labels(scope["method"] if len(scope["method"]) < 8 else "other", route, status).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        milliseconds = 1000 * seconds
+        logger.info("%s %r %d %.1f ms request %s", scope["method"], scope["path"], status, milliseconds, request_id)

@@ -15,6 +15,7 @@ from abyssal_server.errors import InvalidRequest
 from abyssal_server.status import http_status_of, retry_after_of, row_of
 
 PROBLEM_JSON = "application/problem+json"
+_WITH_RETRY_AFTER = (429, 503)
 
 
 class FieldProblem(BaseModel):
@@ -81,3 +82,20 @@ def error_response(error: AbyssalError, *, instance: str, request_id: str) -> Re
     """Return the response to an error."""
     problem = problem_of(error, instance=instance, request_id=request_id)
     return problem_response(problem, retry_after=retry_after_of(error))
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of these error answers for the OpenAPI document."""
+    retry = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+    described: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({400, *statuses}):
+        entry: dict[str, Any] = {"model": Problem, "content": {PROBLEM_JSON: {}}}
+        if status in _WITH_RETRY_AFTER:
+            entry["headers"] = retry
+        described[status] = entry
+    return described
+
+
+def gives(media_type: str, kind: str = "string", **schema: str) -> dict[int | str, dict[str, Any]]:
+    """Return the description of a successful answer that is no model, for the OpenAPI document."""
+    return {200: {"content": {media_type: {"schema": {"type": kind, **schema}}}}}

@@ -11,7 +11,7 @@ import uvicorn
 from abyssal.errors import UsageError
 from abyssal.files import write_text
 from abyssal_server.gateway.app import create_app
-from abyssal_server.settings import GatewaySettings
+from abyssal_server.gateway.settings import GatewaySettings
 
 logger = logging.getLogger(__name__)
 

@@ -83,11 +83,16 @@ def model_output(model: ModelInfo) -> ModelOutput:
 
 def classify_output(model: ModelInfo, ids: Sequence[str], answers: Classifications | None) -> ClassifyOutput:
     """Return the answers; None stands for no sequences."""
-    results = [] if answers is None else [_result(name, index, answers) for index, name in enumerate(ids)]
+    results = [] if answers is None else sequence_outputs(ids, answers, 0)
     return ClassifyOutput(model=model_output(model), results=results)
 
 
-def _result(name: str, index: int, answers: Classifications) -> SequenceOutput:
+def sequence_outputs(ids: Sequence[str], answers: Classifications, first: int) -> list[SequenceOutput]:
+    """Return the answers to sequences whose numbers in the request begin with ``first``."""
+    return [_result(name, index, answers, first + index) for index, name in enumerate(ids)]
+
+
+def _result(name: str, index: int, answers: Classifications, number: int) -> SequenceOutput:
     depth, novel = int(answers.accepted[index]), int(answers.novel_at[index])
     lineage = [
         RankOutput(rank=rank, name=label, confidence=confidence, accepted=position <= depth)
@@ -106,7 +111,7 @@ def _result(name: str, index: int, answers: Classifications) -> SequenceOutput:
         putative_taxon=answers.putative_taxon[index] or None,
         nearest=_nearest(index, answers),
         source=Source(int(answers.source[index])).name.lower(),
-        error=_error(index, answers),
+        error=_error(index, answers, number),
     )
 
 
@@ -121,8 +126,8 @@ def _nearest(index: int, answers: Classifications) -> NearestOutput | None:
     )
 
 
-def _error(index: int, answers: Classifications) -> ErrorOutput | None:
+def _error(index: int, answers: Classifications, number: int) -> ErrorOutput | None:
     error = answers.errors[index]
     if error is None:
         return None
-    return ErrorOutput(code=error.code.name, message=error.message, pointer=f"#/sequences/{index}")
+    return ErrorOutput(code=error.code.name, message=error.message, pointer=f"#/sequences/{number}")

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     try:
         from abyssal_server.gateway.process import run_gateway
-        from abyssal_server.settings import GatewaySettings
+        from abyssal_server.gateway.settings import GatewaySettings
     except ImportError as error:
         message = f"the gateway is not installed ({error.name} is missing); install abyssal[serve]"
         raise UsageError(message) from error

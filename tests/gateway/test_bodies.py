@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from abyssal.errors import AbyssalError, SequenceFormatError
 from abyssal_server.errors import InvalidRequest, TooLarge
-from abyssal_server.gateway.bodies import BodyLimits, Expander
+from abyssal_server.gateway.expansion import BodyLimits, Expander
 from abyssal_server.gateway.problems import InvalidFields
-from abyssal_server.gateway.uploads import parse_json, parse_sequences
-from abyssal_server.settings import GatewaySettings
+from abyssal_server.gateway.records import parse_json, parse_sequences
+from abyssal_server.gateway.settings import GatewaySettings
 
 SETTINGS = GatewaySettings(server="x", sequences=5, sequence_letters=50, id_characters=10)
 ROOMY = BodyLimits(raw=1 << 20, expanded=4 << 20, ratio=200.0)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import gzip
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
-import uvicorn
+from support.gateways import running_gateway
 from support.serving import PacedClassifier, RunningServer
 
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
-from abyssal_server.gateway.app import create_app
-from abyssal_server.gateway.process import listen
 from abyssal_server.gateway.results import ClassifyOutput
-from abyssal_server.settings import GatewaySettings
 
 pytestmark = pytest.mark.timeout(60)
 READS = [("a", "ACGTACGTAA"), ("b", "ACGTACGTCC"), ("bad", "ACGT!ACGTCC"), ("c", "acguacguaa")]
@@ -31,32 +25,6 @@ EXPECTED = "".join(
         *tsv_rows([name for name, _ in READS], PacedClassifier().classify([sequence for _, sequence in READS])),
     ]
 )
-
-
-@contextmanager
-def running_gateway(target: str, **values: object) -> Iterator[httpx.Client]:
-    settings = GatewaySettings.model_validate({"server": target, "port": 0, **values})
-    bound = listen(settings)
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_config=None, access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]}, daemon=True)
-    thread.start()
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{bound.getsockname()[1]}", timeout=30) as client:
-            end = time.monotonic() + 20
-            while not server.started:
-                assert time.monotonic() < end
-                time.sleep(0.01)
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        bound.close()
-
-
-@pytest.fixture
-def gateway(server: RunningServer) -> Iterator[httpx.Client]:
-    with running_gateway(server.target, upload_bytes=200_000, sequences=50) as client:
-        yield client
 
 
 def test_health_and_readiness(gateway: httpx.Client, server: RunningServer) -> None:

@@ -11,9 +11,9 @@ from abyssal.config.models import NoveltyConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.records import SequenceRecord, parse_records
 from abyssal_server.errors import TooLarge
-from abyssal_server.gateway.bodies import GZIP_MAGIC
+from abyssal_server.gateway.expansion import GZIP_MAGIC
 from abyssal_server.gateway.problems import FieldProblem, InvalidFields
-from abyssal_server.settings import GatewaySettings
+from abyssal_server.gateway.settings import GatewaySettings
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MOST_PROBLEMS = 20

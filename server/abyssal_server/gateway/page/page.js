@@ -1,40 +1,3 @@
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Abyssal: classify sequences</title>
-<style>
-  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
-  body { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-  textarea { width: 100%; height: 12rem; font: 13px/1.4 ui-monospace, monospace; box-sizing: border-box; }
-  table { border-collapse: collapse; width: 100%; margin-top: 1rem; }
-  th, td { text-align: left; padding: .35rem .6rem; border-bottom: 1px solid #8884; vertical-align: top; }
-  .controls { display: flex; gap: 1rem; align-items: center; flex-wrap: wrap; margin: .5rem 0; }
-  .rejected { opacity: .65; }
-  #status { min-height: 1.5em; }
-</style>
-</head>
-<body>
-<main>
-<h1>Abyssal</h1>
-<p id="model">Looking for the model …</p>
-<label for="sequences">Sequences in FASTA or FASTQ</label>
-<textarea id="sequences" spellcheck="false" placeholder=">read-1&#10;ACGT…"></textarea>
-<div class="controls">
-  <label>or a file: <input type="file" id="file" accept=".fasta,.fa,.fna,.fastq,.fq,.gz,.txt"></label>
-  <button id="classify">Classify</button>
-  <button id="download" hidden>Download table (TSV)</button>
-</div>
-<p id="status" role="status" aria-live="polite"></p>
-<table hidden id="results">
-  <caption>Classifications</caption>
-  <thead><tr><th scope="col">Sequence</th><th scope="col">Accepted lineage</th><th scope="col">Confidence</th>
-  <th scope="col">Not accepted</th><th scope="col">Remark</th></tr></thead>
-  <tbody></tbody>
-</table>
-</main>
-<script>
 "use strict";
 const byId = (id) => document.getElementById(id);
 const say = (text) => { byId("status").textContent = text; };
@@ -108,6 +71,3 @@ byId("download").addEventListener("click", async () => {
 });
 
 showModel().catch(() => { byId("model").textContent = "The service does not answer."; });
-</script>
-</body>
-</html>

@@ -1,0 +1,78 @@
+"""A job's life as server-sent events: its state whenever it changes, its log as it grows, and its end.
+
+An event's id says how far a browser is (revision of the job and number of the log's last piece), so that
+``Last-Event-ID`` goes on exactly there; states in between are not told, since each tells everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.responses import StreamingResponse
+
+from abyssal.errors import StoreError
+from abyssal.stores.documents import REVISION, Document
+from abyssal_server.gateway.state import GatewayState
+from abyssal_server.jobs.logs import JobLog
+from abyssal_server.jobs.queue import ENDED
+
+_LOOK_SECONDS = 0.5
+_COMMENT_SECONDS = 15.0
+_POSITION = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
+EVENT_STREAM = "text/event-stream"
+
+
+class EventStream(StreamingResponse):
+    """A response of server-sent events."""
+
+    media_type = EVENT_STREAM
+
+
+def job_events(
+    state: GatewayState, identity: str, last_event: str, output: Callable[[Document], dict[str, Any]]
+) -> EventStream:
+    """Return the events of a job from where a browser stopped."""
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventStream(_events(state, identity, last_event, output), headers=headers)
+
+
+async def _events(
+    state: GatewayState, identity: str, last_event: str, output: Callable[[Document], dict[str, Any]]
+) -> AsyncIterator[str]:
+    found = _POSITION.fullmatch(last_event)
+    revision, piece = (int(found[1]), int(found[2])) if found else (0, 0)
+    log = JobLog(state.places.documents, identity)
+    shown, told = "", time.monotonic()
+    yield "retry: 2000\n\n"
+    while True:
+        try:
+            job = await asyncio.to_thread(state.queue.get, identity)
+            text, piece = await asyncio.to_thread(log.after, piece)
+        except StoreError:
+            await asyncio.sleep(2.0)
+            yield ": the store does not answer\n\n"
+            continue
+        now = json.dumps(output(job), sort_keys=True)
+        position = f"{job[REVISION]}.{piece}"
+        if text:
+            yield _event("log", {"text": text}, position)
+        if now != shown and (job[REVISION] != revision or shown):
+            yield f"id: {position}\nevent: job\ndata: {now}\n\n"
+            told = time.monotonic()
+        shown = now
+        if job["state"] in ENDED:
+            yield _event("end", {"state": job["state"]}, position)
+            return
+        if time.monotonic() > told + _COMMENT_SECONDS:
+            told = time.monotonic()
+            yield ": alive\n\n"
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _event(name: str, data: dict[str, Any], position: str) -> str:
+    return f"id: {position}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
