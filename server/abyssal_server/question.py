@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from abyssal.config.models import NoveltyConfig
 from abyssal.inference.batches import ReadClassifier
@@ -63,7 +64,7 @@ class Work:
     accepted_at: float
     started_at: float = 0.0
 
-    @property
+    @cached_property
     def cost(self) -> int:
         """Padded letters of all its reads."""
         return padded_sum(self.sequences)

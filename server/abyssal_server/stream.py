@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import grpc
 
-from abyssal.inference.messages import to_message
+from abyssal.inference.messages import write_answers
 from abyssal.inference.v1.classification_pb2 import (
-    ChunkResult,
     ClassifyConfig,
     ClassifyStreamRequest,
     ClassifyStreamResponse,
@@ -177,14 +176,14 @@ class StreamCall:
             pending.answer.cancel()
         answers = answered.answers
         searched = search is not None and search.wanted(answers)
-        result = _result(pending.chunk_id, answers, model, timing_of(answered))
-        result.revision_follows = searched
+        response = _response(pending.chunk_id, answers, model, timing_of(answered))
+        response.result.revision_follows = searched
         self._summary.chunks += 1
         self._summary.reads += len(answers)
-        self._summary.errors += len(result.answers.errors)
+        self._summary.errors += len(response.result.answers.errors)
         self._summary.cached += int((answers.source == Source.CACHE).sum())
         self._parts.count(usage, pending.sequences, answers)
-        await self._context.write(ClassifyStreamResponse(result=result))
+        await self._context.write(response)
         self._slots.release()
         if search is not None and searched:
             task = asyncio.create_task(self._search(search, pending, answers), name="stream search")
@@ -203,17 +202,17 @@ class StreamCall:
         del self._searching[found.chunk_id]
         if isinstance(found.searched, Exception):
             raise found.searched
-        result = _result(
+        response = _response(
             found.chunk_id,
             found.searched.answers,
             model,
             Timing(search_nanoseconds=found.searched.nanoseconds),
         )
-        result.revision = 1
+        response.result.revision = 1
         settled = int((found.searched.answers.source == Source.FALLBACK).sum())
         self._summary.searched += settled
         usage.count_searched(settled)
-        await self._context.write(ClassifyStreamResponse(result=result))
+        await self._context.write(response)
         self._searches.release()
 
     def _forget(self) -> None:
@@ -224,7 +223,11 @@ class StreamCall:
                 event.answer.exception()  # looked at, so that asyncio does not report it as lost
 
 
-def _result(chunk_id: int, answers: Classifications, model: LoadedModel, timing: Timing) -> ChunkResult:
-    return ChunkResult(
-        chunk_id=chunk_id, model_digest=model.digest, answers=to_message(answers, model.taxa), timing=timing
-    )
+def _response(chunk_id: int, answers: Classifications, model: LoadedModel, timing: Timing) -> ClassifyStreamResponse:
+    """Return the answers to a chunk; written where they travel, for a copy costs as much as the writing."""
+    response = ClassifyStreamResponse()
+    result = response.result
+    result.chunk_id, result.model_digest = chunk_id, model.digest
+    result.timing.CopyFrom(timing)
+    write_answers(result.answers, answers, model.taxa)
+    return response

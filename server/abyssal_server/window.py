@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -29,12 +30,16 @@ class _Asked:
     """The reads of one question in a window.
 
     Attributes:
-        owners: the chunks that each distinct read belongs to.
+        works: the chunks.
+        reads: their distinct reads.
+        owners: the chunks that each read to compute belongs to.
         todo: reads that are still to be computed, longest first, so that the next ones are at the end.
         position: row of each answered read in the parts, one after the other.
         parts: answers as they came.
     """
 
+    works: list[Work] = field(default_factory=list)
+    reads: dict[str, None] = field(default_factory=dict)
     owners: dict[str, list[Work]] = field(default_factory=dict)
     todo: list[str] = field(default_factory=list)
     position: dict[str, int] = field(default_factory=dict)
@@ -45,6 +50,17 @@ class _Asked:
         start = len(self.position)
         self.position.update(zip(sequences, range(start, start + len(sequences)), strict=True))
         self.parts.append(answers)
+
+    def prepare(self) -> None:
+        """Note what is still to be computed, and for whom."""
+        unknown = self.reads.keys() - self.position.keys()
+        if not unknown:
+            return
+        self.todo = sorted(unknown, key=lambda sequence: (-len(sequence), sequence))
+        self.owners = {sequence: [] for sequence in unknown}
+        for work in self.works:
+            for sequence in unknown.intersection(work.sequences):
+                self.owners[sequence].append(work)
 
     def next_reads(self, most_cost: float, most_reads: int) -> list[str]:
         """Take the next reads that somebody still wants; at least one when there is one."""
@@ -74,23 +90,22 @@ class Window:
         """Add a chunk."""
         self.works.append(work)
         self.reads += len(work.sequences)
-        owners_of = self._asked.setdefault(work.question, _Asked()).owners
-        for sequence in dict.fromkeys(work.sequences):
-            owners = owners_of.setdefault(sequence, [])
-            if not owners:
-                self.cost += padded_letters(len(sequence))
-            owners.append(work)
+        asked = self._asked.setdefault(work.question, _Asked())
+        asked.works.append(work)
+        before = len(asked.reads)
+        asked.reads.update(dict.fromkeys(work.sequences))
+        # What is new costs what the reads of the chunk cost on average.
+        self.cost += work.cost * (len(asked.reads) - before) // max(len(work.sequences), 1)
 
     def step(self, cache: AnswerCache, *, most_cost: float, most_reads: int) -> Step:
         """Compute the next reads; in the worker thread."""
         if not self._prepared:
             self._prepared = True
             for question, asked in self._asked.items():
-                known, answers = cache.find(question, list(asked.owners))
+                known, answers = cache.find(question, list(asked.reads))
                 if answers is not None:
                     asked.add(known, _from_cache(answers))
-                unknown = asked.owners.keys() - asked.position.keys()
-                asked.todo = sorted(unknown, key=lambda sequence: (-len(sequence), sequence))
+                asked.prepare()
         done = Step()
         for question, asked in self._asked.items():
             reads = asked.next_reads(most_cost, most_reads)
@@ -108,7 +123,7 @@ class Window:
         answers: list[Classifications | None] = []
         for work in self.works:
             position = self._asked[work.question].position
-            rows = [position.get(sequence, -1) for sequence in work.sequences]
+            rows = list(map(position.get, work.sequences, repeat(-1)))
             if not rows:
                 answers.append(work.question.answer([]))
             elif -1 in rows:

@@ -35,6 +35,7 @@ class NumberedTaxa:
             self._by_parent[key] = number
             self._by_name.setdefault(key[1:], number)
         self._numbers_of: dict[Lineage, tuple[int, ...]] = {}
+        self._packed: dict[Lineage, bytes] = {}
 
     @classmethod
     def from_lineages(cls, ranks: Sequence[str], lineages: Iterable[Lineage]) -> NumberedTaxa:
@@ -96,6 +97,16 @@ class NumberedTaxa:
             self._numbers_of[labels] = found
         return found
 
+    def packed(self, labels: Lineage) -> bytes:
+        """Return the numbers of ``numbers``, one behind the other as protobuf's varints; raises as it does."""
+        found = self._packed.get(labels)
+        if found is None:
+            found = b"".join(map(varint, self.numbers(labels)))
+            if len(self._packed) >= _REMEMBERED_LINEAGES:
+                self._packed.clear()
+            self._packed[labels] = found
+        return found
+
     def _resolve(self, labels: Lineage) -> tuple[int, ...]:
         numbers: list[int] = []
         parent = 0
@@ -118,3 +129,13 @@ class NumberedTaxa:
             IndexError: a number beyond the table.
         """
         return tuple(self.names[number - 1] if number else None for number in numbers)
+
+
+def varint(number: int) -> bytes:
+    """Return a number from 0 on in protobuf's base 128, low digits first."""
+    digits = bytearray()
+    while number > 127:
+        digits.append(number & 127 | 128)
+        number >>= 7
+    digits.append(number)
+    return bytes(digits)
