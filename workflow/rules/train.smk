@@ -32,6 +32,7 @@ rule classify_asvs:
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
     output:
         taxonomy="results/{study}/{marker}/taxonomy.tsv",
+        novelty="results/{study}/{marker}/novelty.json",
     log:
         "logs/{study}/{marker}/classify_asvs.log",
     benchmark:
@@ -44,6 +45,7 @@ rule classify_asvs:
         runtime="30m",
     params:
         fallback=config_model.fallback.model_dump(),
+        seed=config_model.seed,
         code=code_digest("taxonomy"),
     script:
         "../../scripts/classify_asvs.py"

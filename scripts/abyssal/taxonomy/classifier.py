@@ -17,7 +17,7 @@ from abyssal.errors import BundleError
 from abyssal.taxonomy.calibration import absent_priors, probabilities, stratum_priors
 from abyssal.taxonomy.classifications import Classifications, ReadError, Source
 from abyssal.taxonomy.decision import Decision, accepted_rank, alternatives_of, novel_rank
-from abyssal.taxonomy.evidence import gather, nothing_banned
+from abyssal.taxonomy.evidence import Neighbours, gather, nothing_banned
 from abyssal.taxonomy.model import (
     ENCODER_FOLDER,
     EXEMPLAR_FILE,
@@ -35,6 +35,17 @@ from abyssal.taxonomy.threads import one_blas_thread, usable_threads
 
 WINDOW = 256
 """Distinct reads that one thread answers at a time; bounds memory, changes no answer."""
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What a look-up of q reads gives: vectors, neighbours, coverage of the nearest, chosen codes and evidence."""
+
+    vectors: NDArray[np.float32]
+    neighbours: Neighbours
+    coverage: NDArray[np.float32]
+    chosen: NDArray[np.int32]
+    evidence: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -135,7 +146,20 @@ class Classifier:
         with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
             return list(pool.map(decide, windows))
 
-    def _decide(self, sequences: list[str], novelty: NoveltyConfig, hits: NDArray[np.int64] | None) -> Decision:
+    def absence(self, sequences: Sequence[str]) -> NDArray[np.float64]:
+        """Return (q, R) P(absent) of distinct reads under the model's own mix, without faulty and off-target ones."""
+        limits = length_limits(self.marker)
+        checked = [check_read(raw, limits) for raw in sequences]
+        distinct = list(dict.fromkeys(sequence for sequence, error in checked if error is None))
+        parts = [np.zeros((0, len(self.ranks)))]
+        for start in range(0, len(distinct), WINDOW):
+            looked = self._look(distinct[start : start + WINDOW], None)
+            kept = ~self._off_target(looked.neighbours)
+            parts.append(self._probabilities(looked, self.model.novelty)[1][kept])
+        return np.concatenate(parts)
+
+    def _look(self, sequences: list[str], hits: NDArray[np.int64] | None) -> _Looked:
+        """Gather what the reference says about reads."""
         model = self.model
         oriented, _ = model.strand.orient(sequences)
         vectors = self.encoder.embed(oriented)
@@ -144,27 +168,39 @@ class Classifier:
             local_of=lambda places: surroundings(model.local, places), hits=hits,
         )  # fmt: skip
         chosen, evidence = gather(model.index.taxa, neighbours, nothing_banned(len(oriented), len(self.ranks)))
-        own = self._stated(model.novelty)
-        right, absent = probabilities(model.calibrators, chosen, evidence, own)
+        return _Looked(vectors, neighbours, coverage, chosen, evidence)
+
+    def _off_target(self, neighbours: Neighbours) -> NDArray[np.bool_]:
+        best_identity = np.fmax.reduce(neighbours.identity, axis=1)
+        return self.model.floors.rejects(neighbours.kmer.max(axis=1), best_identity)
+
+    def _probabilities(
+        self, looked: _Looked, novelty: NoveltyConfig
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return probabilities(self.model.calibrators, looked.chosen, looked.evidence, self._stated(novelty))
+
+    def _decide(self, sequences: list[str], novelty: NoveltyConfig, hits: NDArray[np.int64] | None) -> Decision:
+        model = self.model
+        looked = self._look(sequences, hits)
+        neighbours, chosen = looked.neighbours, looked.chosen
+        right, absent = self._probabilities(looked, model.novelty)
         accepted = accepted_rank(chosen, right, model.thresholds)
         if novelty != model.novelty:
-            right, absent = probabilities(model.calibrators, chosen, evidence, self._stated(novelty))
-        identity = neighbours.identity[:, 0]
-        best_identity = np.fmax.reduce(neighbours.identity, axis=1)
-        rejected = model.floors.rejects(neighbours.kmer.max(axis=1), best_identity)
+            right, absent = self._probabilities(looked, novelty)
+        rejected = self._off_target(neighbours)
         accepted[rejected] = -1
         lowest = max(len(self.ranks) - 1, 0)
         open_reads = ~rejected & (accepted < lowest)
-        putative = np.array([""] * len(oriented), dtype=object)
-        putative[open_reads] = self.putative.assign(vectors[open_reads])
+        putative = np.array([""] * len(sequences), dtype=object)
+        putative[open_reads] = self.putative.assign(looked.vectors[open_reads])
         return Decision(
             chosen=np.where(rejected[:, None], -1, chosen),
             confidence=np.where(rejected[:, None], 0.0, right).astype(np.float32),
             accepted=accepted,
             novel=np.where(rejected, -1, novel_rank(absent)).astype(np.int16),
             nearest=neighbours.places[:, 0],
-            identity=identity,
-            coverage=coverage,
+            identity=neighbours.identity[:, 0],
+            coverage=looked.coverage,
             rejected=rejected,
             putative=putative,
         )

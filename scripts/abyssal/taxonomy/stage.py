@@ -15,13 +15,14 @@ from abyssal.config.models import TrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.vectors import read_vectors
 from abyssal.errors import DataError
-from abyssal.files import open_atomic
+from abyssal.files import open_atomic, write_json
 from abyssal.references.model import AmpliconReference, read_reference
 from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.fallback import Budget, Fallback, Revision
 from abyssal.taxonomy.fit import fit_model
+from abyssal.taxonomy.mixture import KINDS, estimate_mixture, kinds_of
 from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
 from abyssal.taxonomy.pseudo import with_pseudo_labels
 from abyssal.taxonomy.threads import usable_threads
@@ -103,6 +104,16 @@ def classify_file(model_directory: Path, fasta: Path, target: Path, fallback: Fa
         logger.info("fallback: %s", revision.report())
     logger.info("classified %d sequences", len(records))
     return len(records)
+
+
+def estimate_novelty(model_directory: Path, fasta: Path, target: Path, seed: int) -> None:
+    """Estimate from the records of a FASTA how many are of new species, genera and families, and write it."""
+    classifier = Classifier.load(model_directory)
+    stated = classifier.model.novelty
+    absent = classifier.absence([record.sequence for record in read_records(fasta)])
+    # A model that names nothing has no ranks, and so nothing to be new at.
+    kinds = kinds_of(absent) if classifier.ranks else np.zeros((0, len(KINDS)))
+    write_json(target, estimate_mixture(kinds, stated, np.random.default_rng(seed)).as_json(stated))
 
 
 def _revision(classifier: Classifier, settings: FallbackConfig | None, opened: ExitStack) -> Revision | None:
