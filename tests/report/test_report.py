@@ -176,3 +176,14 @@ def test_the_configuration_and_digests_are_shown(page: Page) -> None:
     assert "study: cruise seed: 1" in page.text
     assert "encoder " + "0" * 64 in page.text
     assert "torch-fp32" in page.text
+
+
+def test_the_estimated_novelty_stands_beside_the_stated_one(make_study, tmp_path: Path) -> None:
+    study = make_study()
+    rng = np.random.default_rng(1)
+    found = estimate_mixture(np.tile([0.1, 0.1, 0.2, 0.6], (40, 1)), NoveltyConfig(), rng)
+    write_json(tmp_path / "novelty.json", found.as_json(NoveltyConfig()))
+    told = taxa_section(read_results(replace(study.files(), novelty=tmp_path / "novelty.json"), study.facts()))
+    assert "Of 40 ASVs on target" in told.paragraphs[1]
+    assert "stated 25" in told.paragraphs[1]
+    assert len(taxa_section(read_results(study.files(), study.facts())).paragraphs) == 1

@@ -27,6 +27,7 @@ class Answer:
         source: model, cache, fallback or rejected.
         engine: what computed the vectors.
         error: message, or "".
+        nearest: identity to the nearest reference sequence (0 to 1), or None where none was looked for.
     """
 
     asv: str
@@ -38,6 +39,7 @@ class Answer:
     source: str
     engine: str
     error: str
+    nearest: float | None = None
 
     def name_at(self, rank: int) -> str:
         """Return the accepted name at a rank, "" when it is not accepted that deep."""
@@ -80,6 +82,7 @@ def _answer(row: dict[str, str], ranks: Sequence[str]) -> Answer:
         source=row["source"],
         engine=row["engine"],
         error=row["error"],
+        nearest=float(row["nearest_identity"]) if row["nearest_identity"] else None,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from abyssal.report.elements import count, percent, plural
 from abyssal.report.inputs import StudyResults
-from abyssal.report.reads_section import empty_samples, read_unit, reads_in_and_kept
-from abyssal.report.taxa_section import RankSummary, summarise_ranks
+from abyssal.report.reads_section import empty_samples, largest_loss, read_unit, reads_in_and_kept
+from abyssal.report.taxa_section import RankSummary, asv_reads, summarise_ranks
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,13 @@ def _study(results: StudyResults) -> str:
     total, kept = reads_in_and_kept(results.ledger)
     libraries = {row.library for row in results.ledger}
     samples = plural(len(results.table.columns), "sample")
-    return (
+    text = (
         f"Study {results.facts.study}, marker {results.facts.marker}: "
         f"{plural(len(libraries), 'library', 'libraries')} of {samples} gave {count(total)} {read_unit(results)}. "
         f"{count(kept)} of them ({percent(kept, total)}) are kept, in "
-        f"{plural(len(results.table.features), 'sequence variant')} (ASVs)."
+        f"{plural(len(results.table.features), 'sequence variant')} (ASVs). {largest_loss(results)}"
     )
+    return text.rstrip()
 
 
 def _named(results: StudyResults) -> str:
@@ -60,8 +63,20 @@ def _named(results: StudyResults) -> str:
     taxa = plural(len(results.putative_taxa), "putative taxon", "putative taxa")
     return (
         f"Of the reads kept, a name is accepted for {text}. {taxa} that the reference does not explain "
-        f"{'holds' if len(results.putative_taxa) == 1 else 'hold'} {percent(putative, total)}."
+        f"{'holds' if len(results.putative_taxa) == 1 else 'hold'} {percent(putative, total)}; a read counts for both "
+        f"where its name ends above the new taxon. {_nearest(results)}".rstrip()
     )
+
+
+def _nearest(results: StudyResults) -> str:
+    """Say how near the reference is, which is why names end where they end."""
+    reads = asv_reads(results)
+    near = sorted((row.nearest, reads.get(row.asv, 0)) for row in results.answers.rows if row.nearest is not None)
+    running = list(accumulate(number for _, number in near))
+    if not running or not running[-1]:
+        return ""
+    identity, _ = near[bisect_left(running, running[-1] / 2)]
+    return f"Half of the reads are at most {percent(identity)} identical to the nearest reference sequence."
 
 
 def _sure(results: StudyResults) -> str:

@@ -40,6 +40,7 @@ class ReportFiles:
     alpha: Path | None = None
     rarefaction: Path | None = None
     ordination: Path | None = None
+    novelty: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class StudyResults:
     alpha: Sequence[Row] = ()
     rarefaction: Sequence[Row] = ()
     ordination: Sequence[Row] = ()
+    novelty: Mapping[str, Any] | None = None
 
     @property
     def putative_of(self) -> dict[str, str]:
@@ -122,6 +124,7 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         alpha=read_rows(files.alpha) if files.alpha else (),
         rarefaction=read_rows(files.rarefaction) if files.rarefaction else (),
         ordination=read_rows(files.ordination) if files.ordination else (),
+        novelty=read_json(files.novelty) if files.novelty else None,
         # The loaded sheet holds the paths of this machine; digests of the read files have a table of their own.
         digests={
             **facts.digests,

@@ -12,7 +12,8 @@ from abyssal.report.inputs import StudyResults
 
 STEP_NAMES = {
     "raw": "raw", "trim": "primers found", "merge": "merged", "filter": "quality passed", "dereplicate": "dereplicated",
-    "map_back": "in an ASV", "tag_jumps": "tag jumps removed", "controls": "kept",
+    "map_back": "in an ASV", "screen": "screened", "tag_jumps": "tag jumps removed", "controls": "kept",
+    "demultiplex": "tags found", "replicates": "in enough replicates", "curate": "curated",
 }  # fmt: skip
 REASON_NAMES = {
     "chimera": "chimeras", "no_asv_near": "near no ASV", "tag_jump": "tag jumps", "negative_control": "reads of blanks",
@@ -114,10 +115,9 @@ def _flow(ledger: Sequence[LedgerRow], unit: str) -> Figure:
     losses = _losses(ledger)
     losing = [step for step in _steps(ledger) if any(key[0] == step for key in losses)]
     total, kept = reads_in_and_kept(ledger)
-    names = ["raw", *(STEP_NAMES.get(step, step) for step in losing)]
-    names[-1] = "kept"
+    names = ["raw", *(STEP_NAMES.get(step, step) for step in losing[:-1]), "kept"]
     nodes = [{"name": name, "colour": PALETTE[0]} for name in names]
-    links: list[tuple[int, int, int, str]] = []
+    links: list[tuple[int, int, int, str]] = [] if losing else [(0, 1, total, "rgba(0,114,178,0.35)")]
     left = total
     for place, step in enumerate(losing):
         here = {reason: lost for (where, reason), lost in losses.items() if where == step}
@@ -160,6 +160,20 @@ def _library_table(results: StudyResults, unit: str) -> Table:
     header = ["library", "sample", "control", *(STEP_NAMES.get(step, step) for step in steps), "share kept"]
     numeric = frozenset(range(3, 4 + len(steps)))
     return Table([*header, "largest loss"], rows, f"{unit.capitalize()} left after each step, by library.", numeric)
+
+
+def largest_loss(results: StudyResults) -> str:
+    """Return the loss that took most reads, as a sentence; empty when nothing was lost."""
+    losses = _losses(results.ledger)
+    if not losses:
+        return ""
+    step, reason = max(losses, key=lambda key: (losses[key], key))
+    total, _ = reads_in_and_kept(results.ledger)
+    lost = losses[step, reason]
+    return (
+        f"The largest loss, {count(lost)} ({percent(lost, total)}), is in the step "
+        f"{step.replace('_', ' ')}: {_reason(reason)}."
+    )
 
 
 def _main_loss(ledger: Sequence[LedgerRow], library: str) -> str:

@@ -23,6 +23,7 @@ from abyssal.report.elements import (
     decimal,
     label,
     percent,
+    plural,
     shorten,
 )
 from abyssal.report.inputs import StudyResults
@@ -86,10 +87,28 @@ def taxa_section(results: StudyResults) -> Section:
         "passes the threshold that bounds over-classification. Reads beyond that are counted as a putative taxon when "
         "they belong to one, else as not named."
     ]
+    paragraphs += _novelty(results.novelty)
     figures = [_composition(results)] if total and results.table.columns else []
     return Section(
         "taxa", "What is in the samples", paragraphs, figures=figures, tables=_rank_table(summaries, results)
     )
+
+
+def _novelty(found: Mapping[str, Any] | None) -> list[str]:
+    """Return how new the study is, beside the mix its confidences hold for; nothing where nothing was estimated."""
+    if found is None or found["estimated"] is None:
+        return []
+    names = {"species": "a new species", "genus": "a new genus", "family": "a new family or beyond"}
+    shares = ", ".join(
+        f"{100 * found['estimated'][kind]:.0f} % of {name} "
+        f"(95 %: {100 * found['interval'][kind][0]:.0f} to {100 * found['interval'][kind][1]:.0f}; "
+        f"stated {100 * found['stated'][kind]:.0f})"
+        for kind, name in names.items()
+    )
+    return [
+        f"Of {count(found['distinct_reads'])} ASVs on target, an estimated {shares}. Confidences hold for the stated "
+        "mix; where the estimate is far from it, state it as train.novelty."
+    ]
 
 
 def _rank_table(summaries: Sequence[RankSummary], results: StudyResults) -> list[Table]:
@@ -131,7 +150,7 @@ def _composition(results: StudyResults) -> Figure:
         "margin": {"l": 8, "r": 16, "t": 8, "b": 48},
     }
     caption = (
-        f"Composition of {samples} samples ({count(int(results.table.counts.sum()))} reads); numbers behind the names "
+        f"Composition of {plural(samples, 'sample')} ({count(int(results.table.counts.sum()))} reads); numbers behind the names "
         "are reads. Samples without reads have no bar."
     )
     return Figure("composition", caption, layout=layout, views=views, view_label="Rank", height=260 + 26 * samples)
