@@ -19,5 +19,4 @@ estimate_novelty(
     Path(snakemake.input.model),
     Path(snakemake.input.asvs),
     Path(snakemake.output.novelty),
-    snakemake.params.seed,
 )

@@ -5,13 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from abyssal.config.models import NoveltyConfig
+from abyssal.files import write_json
 from abyssal.report.inputs import read_results
 from abyssal.report.render import render_report, write_report
+from abyssal.report.taxa_section import taxa_section
+from abyssal.taxonomy.mixture import estimate_mixture
 
 HOSTILE = '<script>alert("x")</script>'
 _LOADING = {"src", "href", "srcset", "data", "action", "poster", "background"}

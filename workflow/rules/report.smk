@@ -9,6 +9,7 @@ rule report:
         table="results/{study}/{marker}/preprocess/asv_table.tsv",
         vectors="results/{study}/{marker}/embed/asvs.safetensors",
         answers="results/{study}/{marker}/taxonomy.tsv",
+        novelty="results/{study}/{marker}/novelty.json",
         putative_taxa="results/{study}/{marker}/cluster/putative_taxa.tsv",
         members="results/{study}/{marker}/cluster/members.tsv",
         exemplars="results/{study}/{marker}/cluster/exemplars.fasta",

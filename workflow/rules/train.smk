@@ -45,7 +45,6 @@ rule classify_asvs:
         runtime="30m",
     params:
         fallback=config_model.fallback.model_dump(),
-        seed=config_model.seed,
         code=code_digest("taxonomy"),
     script:
         "../../scripts/classify_asvs.py"

@@ -150,8 +150,8 @@ def _composition(results: StudyResults) -> Figure:
         "margin": {"l": 8, "r": 16, "t": 8, "b": 48},
     }
     caption = (
-        f"Composition of {plural(samples, 'sample')} ({count(int(results.table.counts.sum()))} reads); numbers behind the names "
-        "are reads. Samples without reads have no bar."
+        f"Composition of {plural(samples, 'sample')} ({count(int(results.table.counts.sum()))} reads); numbers behind "
+        "the names are reads. Samples without reads have no bar."
     )
     return Figure("composition", caption, layout=layout, views=views, view_label="Rank", height=260 + 26 * samples)
 

@@ -106,8 +106,11 @@ def classify_file(model_directory: Path, fasta: Path, target: Path, fallback: Fa
     return len(records)
 
 
-def estimate_novelty(model_directory: Path, fasta: Path, target: Path, seed: int) -> None:
-    """Estimate from the records of a FASTA how many are of new species, genera and families, and write it."""
+def estimate_novelty(model_directory: Path, fasta: Path, target: Path, seed: int = 1) -> None:
+    """Estimate from the records of a FASTA how many are of new species, genera and families, and write it.
+
+    ``seed`` is that of the interval's resamples; the estimate has none.
+    """
     classifier = Classifier.load(model_directory)
     stated = classifier.model.novelty
     absent = classifier.absence([record.sequence for record in read_records(fasta)])
