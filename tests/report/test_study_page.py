@@ -9,8 +9,9 @@ import numpy as np
 from support.exported_study import exported_study
 
 from abyssal.reads.ledger import LedgerRow
+from abyssal.reads.marker_split import OTHER_MARKER
 from abyssal.reads.table import CountTable
-from abyssal.report.study_page import MarkerResults, shared_taxa, write_study_page
+from abyssal.report.study_page import MarkerResults, reads_in, shared_taxa, write_study_page
 
 
 def markers(folder: Path) -> list[MarkerResults]:
@@ -59,3 +60,19 @@ def test_one_marker_and_a_marker_without_reads(tmp_path: Path) -> None:
     page = (tmp_path / "two.html").read_text()
     assert "No reads are left of 12S" in page
     assert "No taxon is named by more than one marker" in page
+
+
+def test_files_that_markers_share_count_once(tmp_path: Path) -> None:
+    one, other = markers(tmp_path)
+    name = one.source.libraries[0].library
+    rows = [
+        LedgerRow(name, "north", "raw", 100, 100, "", 0),
+        LedgerRow(name, "north", "trim", 100, 40, OTHER_MARKER, 60),
+    ]
+    shared = [MarkerResults(made.source, rows, "") for made in (one, other)]
+    assert reads_in(shared) == 100
+    write_study_page(tmp_path / "report.html", "cruise", shared)
+    page = (tmp_path / "report.html").read_text()
+    assert "100 reads or read pairs came in, 80 (80.0" in page
+    elsewhere = replace(other.source, libraries=[replace(other.source.libraries[0], files=(Path("b.fastq"),))])
+    assert reads_in([shared[0], MarkerResults(elsewhere, rows, "")]) == 200

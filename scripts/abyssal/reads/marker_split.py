@@ -19,6 +19,9 @@ from abyssal.reads.cutadapt import TrimSettings, cutadapt
 from abyssal.tools import run_tool
 
 _OWN = "own"
+OTHER_MARKER = "other_marker"
+"""Reason of a loss: the read has the primers of another marker in the same files."""
+
 _NONE = "unknown"
 _SLACK = 12
 """Bases that may stand before a primer, beside the random ones that the configuration names."""
@@ -48,7 +51,7 @@ def select_marker(
     names = {int(name): marker for marker, name in _assigned(folder)}
     own, none = (f"{name}-{name}" if paired else name for name in (_OWN, _NONE))
     targets = [folder / f"own.R{number}.fastq" for number, _ in enumerate(sources, start=1)]
-    losses = {"no_primer": 0, "other_marker": 0, "contaminant": 0}
+    losses = {"no_primer": 0, OTHER_MARKER: 0, "contaminant": 0}
     contaminants = Contaminants(settings.contaminants)
     with ExitStack() as stack:
         outs = [stack.enter_context(dnaio.open(target, mode="w", fileformat="fastq")) for target in targets]
@@ -60,7 +63,7 @@ def select_marker(
             elif marker == none and contaminants and mates[0].sequence in contaminants:
                 losses["contaminant"] += 1
             else:
-                losses["no_primer" if _NONE in marker.split("-") else "other_marker"] += 1
+                losses["no_primer" if _NONE in marker.split("-") else OTHER_MARKER] += 1
     return targets, losses
 
 

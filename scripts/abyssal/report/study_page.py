@@ -9,6 +9,7 @@ from pathlib import Path
 from abyssal.exports.source import ExportSource
 from abyssal.files import write_text
 from abyssal.reads.ledger import LedgerRow
+from abyssal.reads.marker_split import OTHER_MARKER
 from abyssal.report.elements import PALETTE, Figure, Section, Table, axis, count, label, percent, plural
 from abyssal.report.headline import Card, Headline
 from abyssal.report.page import render_page
@@ -54,14 +55,24 @@ def shared_taxa(markers: Sequence[MarkerResults]) -> list[tuple[str, str, list[i
     return [(rank, name, [found.get((rank, name), 0) for found in reads]) for rank, name in order]
 
 
+def reads_in(markers: Sequence[MarkerResults]) -> int:
+    """Return the reads that came in; those of files that several markers share count once."""
+    found: dict[object, int] = {}
+    for marker in markers:
+        files = {row.library: (row.files, row.tags) for row in marker.source.libraries}
+        first: dict[object, int] = {}
+        for row in marker.ledger:
+            first.setdefault(files.get(row.library, (marker.name, row.library)), row.reads_in)
+        found |= first
+    return sum(found.values())
+
+
 def _samples(markers: Sequence[MarkerResults]) -> list[str]:
     return list(dict.fromkeys(sample for marker in markers for sample in marker.source.table.columns))
 
 
 def _headline(study: str, markers: Sequence[MarkerResults]) -> Headline:
-    raw, kept = (
-        sum(numbers) for numbers in zip(*(reads_in_and_kept(marker.ledger) for marker in markers), strict=True)
-    )
+    raw, kept = reads_in(markers), sum(reads_in_and_kept(marker.ledger)[1] for marker in markers)
     samples = _samples(markers)
     asvs = sum(len(marker.source.table.features) for marker in markers)
     shared = shared_taxa(markers)
@@ -74,12 +85,7 @@ def _headline(study: str, markers: Sequence[MarkerResults]) -> Headline:
         "trusted; its bundle and its exports lie beside that report.",
     ]
     if len(markers) > 1:
-        paragraphs.append(
-            f"{plural(len(shared), 'taxon is', 'taxa are')} named by more than one marker, which speaks for the name: "
-            "markers err independently."
-            if shared
-            else "No taxon is named by more than one marker; references that use other names look like this, too."
-        )
+        paragraphs.append(_agreement(markers, len(shared)))
     empty = [marker.name for marker in markers if not marker.source.table.counts.sum()]
     warnings = [f"No reads are left of {', '.join(empty)}; the marker's own report says where they went."] * bool(empty)
     cards = [
@@ -93,6 +99,15 @@ def _headline(study: str, markers: Sequence[MarkerResults]) -> Headline:
     return Headline(paragraphs, cards, warnings)
 
 
+def _agreement(markers: Sequence[MarkerResults], shared: int) -> str:
+    if not any(marker.source.answers.ranks for marker in markers):
+        return "No marker has a reference, so nothing is named; ASVs are grouped into putative taxa."
+    if not shared:
+        return "No taxon is named by more than one marker; references that use other names look like this, too."
+    named = plural(shared, "taxon is", "taxa are")
+    return f"{named} named by more than one marker, which speaks for the name: markers err independently."
+
+
 def _sections(markers: Sequence[MarkerResults]) -> list[Section]:
     sections = [_marker_section(markers), _sample_section(markers)]
     return [*sections, _shared_section(markers)] if len(markers) > 1 else sections
@@ -102,6 +117,7 @@ def _marker_section(markers: Sequence[MarkerResults]) -> Section:
     rows = []
     for marker in markers:
         raw, kept = reads_in_and_kept(marker.ledger)
+        raw -= sum(row.reads_lost for row in marker.ledger if row.loss_reason == OTHER_MARKER)
         lineages = marker.source.lineages.values()
         named = sum(bool(lineage.accepted) for lineage in lineages)
         putative = {lineage.putative_taxon for lineage in lineages if lineage.putative_taxon}
@@ -111,7 +127,8 @@ def _marker_section(markers: Sequence[MarkerResults]) -> Section:
             count(len(putative)), marker.bundle,
         ])  # fmt: skip
     header = ["marker", "libraries", "reads in", "kept", "ASVs", "ASVs named at any rank", "putative taxa", "bundle"]
-    table = Table(header, rows, "What each marker gave.", frozenset(range(1, 7)))
+    caption = "What each marker gave; reads with the primers of another marker of the study are not counted here."
+    table = Table(header, rows, caption, frozenset(range(1, 7)))
     links = [(f"{marker.name}/report.html", f"Report of {marker.name}") for marker in markers]
     return Section("markers", "Markers", links=links, tables=[table])
 
