@@ -133,8 +133,9 @@ def other_markers(wildcards):
     return sorted(map(list, others))
 
 
+# Part of the checkout, never of the study's storage.
 CONTAMINANTS = [
-    str(checked(contaminant_file, name))
+    local(str(checked(contaminant_file, name)))
     for name in config_model.preprocess.screen.contaminants
 ]
 

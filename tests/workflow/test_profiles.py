@@ -1,0 +1,91 @@
+"""What the profiles plan, without running it: pods on shared storage, and cluster jobs that stay few."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+from support.study import Study, small_study
+
+pytestmark = [pytest.mark.workflow, pytest.mark.timeout(600)]
+
+GROUPED = ("trim_primers", "merge_pairs", "filter_reads")
+MOST_CLUSTER_JOBS = 150
+
+
+def planned(text: str) -> Counter[str]:
+    """Read the jobs of each rule from a dry run."""
+    table = text.split("Job stats:", 1)[1].split("total", 1)[0]
+    return Counter({rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)})
+
+
+def test_kubernetes_plans_the_demo_in_pods(repository: Path, tmp_path: Path) -> None:
+    cluster = {"name": "here", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "here", "context": {"cluster": "here", "user": "me"}}
+    access = tmp_path / "kubeconfig"
+    access.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1", "kind": "Config", "clusters": [cluster], "contexts": [context],
+                "users": [{"name": "me", "user": {}}], "current-context": "here",
+            }
+        )
+    )  # fmt: skip
+    command = [
+        sys.executable, "-m", "snakemake", "-n", "--nocolor", "--profile", "workflow/profiles/kubernetes",
+        "--default-storage-prefix", str(repository), "--configfile", "config/config.yaml", "--config", "study=planned",
+    ]  # fmt: skip
+    environment = {**os.environ, "KUBECONFIG": str(access)}
+    done = subprocess.run(command, cwd=repository, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    rules = planned(done.stdout + done.stderr)
+    assert rules["trim_primers"] == 6
+    assert rules["package"] == 1
+
+
+def many_libraries(study: Study, count: int) -> None:
+    """Give the study so many libraries, each with files of its own."""
+    reads = study.directory / "reads"
+    reads.mkdir(exist_ok=True)
+    rows = ["sample\tr1\tr2"]
+    for number in range(count):
+        mates = [reads / f"s{number:04}_R{mate}.fastq.gz" for mate in (1, 2)]
+        for mate in mates:
+            mate.touch()
+        rows.append("\t".join([f"s{number:04}", *map(str, mates)]))
+    (study.directory / "samples.tsv").write_text("\n".join(rows) + "\n")
+
+
+def cluster_jobs(study: Study, libraries: int) -> tuple[int, int]:
+    """Return the jobs that the Slurm profile would submit: groups of libraries, and all others."""
+    many_libraries(study, libraries)
+    profile = study.repository / "workflow" / "profiles" / "slurm"
+    rules = planned(study.snakemake("-n", "--profile", str(profile)).stdout)
+    assert {rules[rule] for rule in GROUPED} == {libraries}
+    (grouping,) = yaml.safe_load((profile / "profile.yaml").read_text())["group-components"]
+    groups = -(-libraries // int(grouping.removeprefix("library=")))
+    return groups, sum(count for rule, count in rules.items() if rule not in (*GROUPED, "all"))
+
+
+def test_slurm_jobs_grow_with_groups_of_libraries_only(repository: Path, tmp_path: Path) -> None:
+    """1,000 libraries take at most 150 jobs, and nothing but their 50 groups grows with their number."""
+    study = small_study(repository, tmp_path)
+    few, others = cluster_jobs(study, 3)
+    more, same = cluster_jobs(study, 45)
+    assert (few, more) == (1, 3)
+    assert same == others
+    assert -(-1000 // 20) + others <= MOST_CLUSTER_JOBS
+
+
+@pytest.mark.slow
+def test_a_thousand_libraries_are_planned(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    groups, others = cluster_jobs(study, 1000)
+    assert groups + others <= MOST_CLUSTER_JOBS
+    assert not (study.directory / "results").exists()
