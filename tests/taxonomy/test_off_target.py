@@ -75,6 +75,19 @@ def test_other_markers_are_rejected(guarded: Guarded, shared_data: Path) -> None
     assert guarded.rejected([sequence[-313:] for sequence in worms[:: len(worms) // EACH]]) >= 0.9
 
 
+def test_plastids_are_rejected(guarded: Guarded, shared_data: Path) -> None:
+    """Chloroplasts of algae stand among the bacteria of a 16S reference; what is amplified with them is 16S V4."""
+    source = shared_data / "16s-reference" / "gg_13_8_97_species_named.fasta.gz"
+    plastids = [
+        record.sequence.upper()
+        for record in read_records(source)
+        if "c__Chloroplast" in f"{record.id} {record.description}" and len(record.sequence) > 1300
+    ]
+    assert len(plastids) >= 15
+    assert guarded.rejected([sequence[510:780] for sequence in plastids]) >= 0.9
+    assert guarded.rejected([sequence[:400] for sequence in plastids]) >= 0.9
+
+
 def test_noise_is_rejected(guarded: Guarded) -> None:
     rng = np.random.default_rng(2)
     real = list(guarded.index.reference.sequences[:: len(guarded.index) // EACH])
