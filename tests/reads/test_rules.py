@@ -128,14 +128,28 @@ def test_a_damaged_file_is_named(stage: Stage) -> None:
     assert (stage.results / "libraries" / "empty" / "unique.fasta").exists()
 
 
+def of_samples(stage: Stage, number: int) -> None:
+    """Give the study as many empty samples."""
+    rows = ["sample\tr1\tr2"]
+    for place in range(number):
+        for mate in (1, 2):
+            (stage.folder / f"s{place}_R{mate}.fastq.gz").write_bytes(b"")
+        rows.append(f"s{place}\ts{place}_R1.fastq.gz\ts{place}_R2.fastq.gz")
+    (stage.folder / "samples.tsv").write_text("\n".join(rows) + "\n")
+
+
+def test_a_sample_more_is_three_jobs_more(stage: Stage) -> None:
+    of_samples(stage, 60)
+    jobs = stage.planned()
+    by_library = {"trim_primers", "merge_pairs", "filter_reads"}
+    assert {jobs.pop(rule) for rule in by_library} == {60}
+    assert set(jobs.values()) == {1}
+    assert set(jobs) == {"check_libraries", "denoise", "remove_chimeras", "map_back", "count_asvs", "counted"}
+
+
 @pytest.mark.slow
 def test_a_thousand_samples_are_planned_within_half_a_minute(stage: Stage) -> None:
-    rows = ["sample\tr1\tr2"]
-    for number in range(1000):
-        for mate in (1, 2):
-            (stage.folder / f"s{number}_R{mate}.fastq.gz").write_bytes(b"")
-        rows.append(f"s{number}\ts{number}_R1.fastq.gz\ts{number}_R2.fastq.gz")
-    (stage.folder / "samples.tsv").write_text("\n".join(rows) + "\n")
+    of_samples(stage, 1000)
     # Processor time of the child, so that whatever else runs on the machine does not count.
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     output = stage.run("-n", "--quiet", "rules")
