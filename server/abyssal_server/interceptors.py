@@ -7,7 +7,7 @@ import logging
 import re
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
@@ -88,9 +88,7 @@ class CallGuard(Interceptor):
                 caller = self._gate.admit(method, metadata, context.peer())
                 observed.client = caller.id
                 CALLER.set(caller)
-                async with AsyncExitStack() as stack:
-                    if method.startswith(_COUNTED_PREFIXES):
-                        stack.enter_context(self._calls.entered())
+                with self._calls.entered() if method.startswith(_COUNTED_PREFIXES) else nullcontext():
                     yield
             except asyncio.CancelledError:
                 observed.code = grpc.StatusCode.CANCELLED

@@ -13,6 +13,7 @@ from pathlib import Path
 from abyssal.files import write_text
 from abyssal_server.app import InferenceServer
 from abyssal_server.fallback import FallbackSearch
+from abyssal_server.memory import give_back, use_few_arenas
 from abyssal_server.observability.logs import use_format
 from abyssal_server.observability.traces import tracer_of
 from abyssal_server.settings import ServerSettings
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain; ``port_file`` receives HOST:PORT once the service answers."""
+    use_few_arenas()
     use_format(settings.log_format)
     logger.info("settings: %s", settings.model_dump_json())
     for problem in settings.exposed():
@@ -43,7 +45,9 @@ async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> N
         _follow_labels(server)
         if port_file is not None:
             write_text(port_file, f"{settings.host}:{server.port}\n")
+        trimming = asyncio.create_task(give_back(), name="give back")
         await stopping
+        trimming.cancel()
         logger.info("draining")
         await server.drain()
 

@@ -129,7 +129,7 @@ class ServerSettings(AccessSettings):
         4, description="Chunks of one stream worked on at once; the stream is not read further above that."
     )
     queued_letters: Annotated[int, Field(ge=65536)] = Field(
-        32 << 20,
+        8 << 20,
         description="Padded letters of all waiting reads; beyond it unary calls are refused. Streams wait before.",
     )
     concurrent_calls: Annotated[int, Field(ge=1, le=65536)] = Field(1024, description="Calls served at once.")

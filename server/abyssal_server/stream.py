@@ -132,11 +132,14 @@ class StreamCall:
                 if frame is None:
                     self._events.put_nowait(_End())
                     return
-                await self._accept(frame, question)
+                chunk_id, sequences = self._unpacked(frame)
+                # Whoever waits holds its reads once, not a second time as the message they came in.
+                del frame
+                await self._accept(chunk_id, sequences, question)
         except Exception as error:  # noqa: BLE001  handed to the writer, which ends the call with it
             self._events.put_nowait(error)
 
-    async def _accept(self, frame: ClassifyStreamRequest, question: Question) -> None:
+    def _unpacked(self, frame: ClassifyStreamRequest) -> tuple[int, list[str]]:
         if frame.WhichOneof("frame") != "chunk":
             message = "every frame after the first must hold a chunk"
             raise InvalidRequest(message, field="frame")
@@ -146,10 +149,12 @@ class StreamCall:
             raise InvalidRequest(message, field="chunk.chunk_id")
         self._last_chunk_id = chunk.chunk_id
         limit = self._parts.settings.reads_per_chunk
-        sequences = sequences_of(chunk.sequences, limit=limit, field="chunk.sequences")
+        return chunk.chunk_id, sequences_of(chunk.sequences, limit=limit, field="chunk.sequences")
+
+    async def _accept(self, chunk_id: int, sequences: list[str], question: Question) -> None:
         answer = await self._parts.engine.submit(self._lane, question, sequences, deadline=self._deadline)
         if self._accepting:
-            self._events.put_nowait(_Pending(chunk.chunk_id, sequences, answer))
+            self._events.put_nowait(_Pending(chunk_id, sequences, answer))
         else:
             answer.cancel()
 
