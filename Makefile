@@ -29,7 +29,7 @@ demo: setup ## reads to bundle to served answer, on the data that ship (about th
 
 test: setup ## the test suite (fast tests; what CI runs)
 	@$(BIN)/python -m abyssal.system_check --tests
-	@$(BIN)/python -m pytest -m "not slow and not slurm" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
 test-all: setup ## every test, also those that take minutes
 	@$(BIN)/python -m abyssal.system_check --tests
