@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -69,6 +70,14 @@ class Library:
         return letters.tobytes().decode()
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
 class ServiceProcess:
     """One ``abyssal serve``.
 
@@ -83,7 +92,8 @@ class ServiceProcess:
         file.unlink(missing_ok=True)
         program = Path(sys.executable).with_name("abyssal")
         command = [program, "serve", "--bundle", bundle, "--port", "0", "--port-file", file, "--device", "cpu"]
-        settings = {"ABYSSAL_METRICS_PORT": "0", **environment}
+        self.metrics = f"127.0.0.1:{free_port()}"
+        settings = {"ABYSSAL_METRICS_PORT": self.metrics.rpartition(":")[2], **environment}
         self.log = folder / "service.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from load import STREAM, Library, ServiceProcess, channel_to, packed_chunks, service, stream
+from benchmarks.server.load import STREAM, Library, ServiceProcess, channel_to, packed_chunks, service, stream
 
 from abyssal.client import Client
 from abyssal.inference.v1 import classification_pb2 as messages
@@ -24,7 +26,7 @@ _CONFIG = messages.ClassifyStreamRequest(config=messages.ClassifyConfig()).Seria
 CRASHER = """
 import sys, threading
 sys.path.insert(0, sys.argv[1])
-import load
+from benchmarks.server import load
 packed = [bytes.fromhex(line) for line in sys.stdin.read().split()]
 gone = threading.Event()
 def go(number):
@@ -50,6 +52,9 @@ class Soak:
         baseline: resident memory after the first answers (MiB).
         growth: largest growth over it by phase (MiB).
         slowest_neighbour: longest time of another client's small call (seconds).
+        reads: answered in the stream whose reader stalled.
+        seconds: that took, the stall included.
+        calls_left: calls that the service counts when all have gone.
     """
 
     baseline: float
@@ -57,6 +62,7 @@ class Soak:
     slowest_neighbour: float = 0.0
     reads: int = 0
     seconds: float = 0.0
+    calls_left: int = -1
 
 
 class _Watch:
@@ -127,7 +133,7 @@ def crash_clients(target: str, number: int, packed: list[bytes]) -> None:
     text = "\n".join(one.hex() for one in packed).encode()
     for start in range(0, number, _CRASHERS_PER_PROCESS):
         streams = min(_CRASHERS_PER_PROCESS, number - start)
-        command = [sys.executable, "-c", CRASHER, str(Path(__file__).parent), target, str(streams)]
+        command = [sys.executable, "-c", CRASHER, str(Path(__file__).parents[2]), target, str(streams)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crasher:
             assert crasher.stdin is not None
             assert crasher.stdout is not None
@@ -137,36 +143,55 @@ def crash_clients(target: str, number: int, packed: list[bytes]) -> None:
             crasher.kill()
 
 
+def calls_left(running: ServiceProcess) -> int:
+    """Return the calls that the service still counts, by its metrics."""
+    text = urllib.request.urlopen(f"http://{running.metrics}/metrics").read().decode()
+    return int(float(next(line for line in text.splitlines() if line.startswith("abyssal_calls ")).split()[1]))
+
+
 def soak(
-    bundle: Path, folder: Path, library: Library, *, reads: int, stall: float, idle: int, crashing: int, pool: int = 4096
+    bundle: Path,
+    folder: Path,
+    library: Library,
+    *,
+    reads: int,
+    stall: float,
+    idle: int,
+    crashing: int,
+    pool: int = 4096,
+    quiet_seconds: float = 2.0,
 ) -> Soak:
     """Run all phases: idle streams, crashing clients beside them, then many reads with a stalled reader beside them."""
     distinct = library.distinct(pool)
     packed = packed_chunks(library.zipf(distinct, 4 * pool))
-    per_round = 4 * pool
     few = distinct[:16]
     with service(bundle, folder) as running:
-        stream(running.target, packed)
-        stream(running.target, packed * 4)
+        stream(running.target, packed * 5)
         seen = Soak(running.memory())
         with _phase("one stream", seen, running, few):
             stream(running.target, packed * 8)
         with idle_streams(running.target, idle):
             with _phase("idle streams", seen, running, few):
-                time.sleep(1.0)
+                time.sleep(quiet_seconds)
             with _phase("crashing clients", seen, running, few):
                 crash_clients(running.target, crashing, packed)
             with _phase("many reads", seen, running, few):
-                begun = time.monotonic()
-                middle = reads // 2 // 512
-
-                def slow_reader(answered: int) -> None:
-                    if answered == middle:
-                        time.sleep(stall)
-
-                rounds = -(-reads // per_round)
-                seen.reads = stream(running.target, (one for _ in range(rounds) for one in packed), on_chunk=slow_reader).reads
-                seen.seconds = time.monotonic() - begun
-        time.sleep(1.0)
+                _many_reads(running.target, packed, seen, reads=reads, stall=stall)
+        time.sleep(quiet_seconds)
         seen.growth["afterwards"] = running.memory() - seen.baseline
+        seen.calls_left = calls_left(running)
     return seen
+
+
+def _many_reads(target: str, packed: list[bytes], seen: Soak, *, reads: int, stall: float) -> None:
+    """Send the packed chunks again and again; the reader stalls once, in the middle."""
+    chunks = reads // 512 + 1
+    begun = time.monotonic()
+
+    def slow_reader(answered: int) -> None:
+        if answered == chunks // 2:
+            time.sleep(stall)
+
+    sent = itertools.islice(itertools.cycle(packed), chunks)
+    seen.reads = stream(target, sent, on_chunk=slow_reader).reads
+    seen.seconds = time.monotonic() - begun
