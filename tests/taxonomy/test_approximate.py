@@ -17,7 +17,7 @@ from support.evolved_taxa import mutate
 from abyssal.encoder.load import load_encoder
 from abyssal.errors import BundleError
 from abyssal.references.formats import open_reference
-from abyssal.taxonomy.approximate import ApproximateSearch, CoarseLists
+from abyssal.taxonomy.approximate import PROBED, ApproximateSearch, CoarseLists, nearest_lists
 from abyssal.taxonomy.classifications import tsv_rows
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.index import build_index
@@ -75,6 +75,16 @@ def test_training_is_repeatable_and_additions_move_nothing(vectors: NDArray[np.f
     assert np.array_equal(longer.assigned[:-9], first.assigned)
     assert np.array_equal(longer.assigned[-9:], first.assigned[:9])
     assert longer.centroids is first.centroids
+
+
+def test_a_query_is_compared_with_a_share_that_falls_as_the_reference_grows(vectors: NDArray[np.float32]) -> None:
+    shares = []
+    for part in (vectors[::4], vectors):
+        lists = CoarseLists.train(part)
+        sizes = np.bincount(lists.assigned, minlength=len(lists.centroids))
+        visited = nearest_lists(lists.centroids, part[::9], PROBED)[0]
+        shares.append(float(sizes[visited].sum(axis=1).mean()) / len(part))
+    assert shares[1] < 0.75 * shares[0]
 
 
 def test_places_that_nothing_fills_are_empty(vectors: NDArray[np.float32]) -> None:

@@ -38,8 +38,8 @@ def test_bare_snakemake_plans_the_demo(repository: Path) -> None:
 
 def test_every_interface_file_is_there(finished_study: Study) -> None:
     for name in ("preprocess/asvs.fasta", "preprocess/asv_table.tsv", "preprocess/ledger.tsv", "embed/asvs.safetensors",
-                 "embed/encoder/config.json", "cluster/putative_taxa.tsv", "taxonomy.tsv", "evaluate/metrics.json",
-                 "report.html", "bundle/manifest.json"):  # fmt: skip
+                 "embed/encoder/config.json", "cluster/putative_taxa.tsv", "taxonomy.tsv", "novelty.json",
+                 "evaluate/metrics.json", "report.html", "bundle/manifest.json"):  # fmt: skip
         assert (finished_study.results / name).is_file(), name
 
 
