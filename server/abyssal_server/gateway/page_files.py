@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ POLICY = "; ".join(
         "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'",
     ]
 )  # fmt: skip
+CHARTS = "vendor/plotly.min.js"
+"""The chart library's address; the file is the one in the installed Python package, which its version pins."""
 _VENDORED = "vendor/"
 _TEXT = ("text/", "application/javascript", "application/json", "image/svg+xml")
 
@@ -35,6 +38,7 @@ class _File:
 def add_page(app: FastAPI) -> None:
     """Serve ``index.html`` at / and every other file below /page/."""
     files = {path.relative_to(FOLDER).as_posix(): path for path in sorted(FOLDER.rglob("*")) if path.is_file()}
+    files |= _chart_library()
 
     def index(request: Request) -> Response:
         return _answer(request, _read(files["index.html"], "index.html"))
@@ -46,6 +50,14 @@ def add_page(app: FastAPI) -> None:
 
     app.add_api_route("/", index, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/page/{path:path}", file, methods=["GET", "HEAD"], include_in_schema=False)
+
+
+def _chart_library() -> dict[str, Path]:
+    """Return where the chart library is, without importing its package; without it the page has no pictures."""
+    found = importlib.util.find_spec("plotly")
+    if found is None or found.origin is None:
+        return {}
+    return {CHARTS: Path(found.origin).with_name("package_data") / "plotly.min.js"}
 
 
 def _read(path: Path, name: str) -> _File:
