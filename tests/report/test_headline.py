@@ -43,3 +43,16 @@ def test_a_study_that_lost_nothing(make_study) -> None:
     assert figure.traces[0]["node"]["label"] == ["raw", "kept"]
     assert figure.traces[0]["link"]["value"] == (50,)
     assert "largest loss" not in make_headline(results, ()).paragraphs[0]
+
+
+def test_one_reason_in_two_steps_has_two_names(make_study) -> None:
+    study = make_study()
+    steps = [
+        LedgerRow("a", "a", "raw", 50, 50, "", 0),
+        LedgerRow("a", "a", "filter", 50, 40, "too_many_expected_errors", 10),
+        LedgerRow("a", "a", "map_back", 40, 35, "too_many_expected_errors", 5),
+        LedgerRow("a", "a", "controls", 35, 35, "", 0),
+    ]
+    (figure,) = reads_section(replace(read_results(study.files(), study.facts()), ledger=steps)).figures
+    names = figure.traces[0]["node"]["label"][-2:]
+    assert names == ["too many expected errors (filter)", "too many expected errors (map back)"]

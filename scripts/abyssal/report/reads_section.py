@@ -119,10 +119,12 @@ def _flow(ledger: Sequence[LedgerRow], unit: str) -> Figure:
     nodes = [{"name": name, "colour": PALETTE[0]} for name in names]
     links: list[tuple[int, int, int, str]] = [] if losing else [(0, 1, total, "rgba(0,114,178,0.35)")]
     left = total
+    times = Counter(reason for _, reason in losses)
     for place, step in enumerate(losing):
         here = {reason: lost for (where, reason), lost in losses.items() if where == step}
         for reason, lost in sorted(here.items(), key=lambda item: -item[1]):
-            nodes.append({"name": _reason(reason), "colour": PALETTE[5]})
+            name = _reason(reason) if times[reason] == 1 else f"{_reason(reason)} ({step.replace('_', ' ')})"
+            nodes.append({"name": name, "colour": PALETTE[5]})
             links.append((place, len(nodes) - 1, lost, "rgba(213,94,0,0.35)"))
         left -= sum(here.values())
         links.append((place, place + 1, left, "rgba(0,114,178,0.35)"))

@@ -171,7 +171,9 @@ def versions() -> str:
         return (done.stdout or done.stderr).split("\n")[0].strip()
 
     r = first("Rscript", "-e", 'cat(as.character(packageVersion("dada2")))') if shutil.which("Rscript") else "absent"
-    search = first("vsearch", "--version").split(",")[0].replace("_linux_x86_64", "")
+    # vsearch prints its version to stderr, and its authors to stdout.
+    done = subprocess.run(["vsearch", "--version"], check=True, capture_output=True, text=True)
+    search = done.stderr.split(",")[0].replace("_linux_x86_64", "").strip()
     commit = first("git", "rev-parse", "--short", "HEAD")
     return f"{search}, cutadapt {first('cutadapt', '--version')}, dada2 {r}, {commit}"
 
