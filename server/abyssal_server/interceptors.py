@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_status import rpc_status
 
 from abyssal.errors import AbyssalError
 from abyssal_server.access import CALLER, Gate
 from abyssal_server.access.roles import is_open
 from abyssal_server.calls import Calls
-from abyssal_server.errors import RetryLater
+from abyssal_server.errors import InvalidRequest, RetryLater
 from abyssal_server.observability import Observer
 from abyssal_server.status import rich_status, row_of
 
@@ -56,25 +57,25 @@ class CallGuard(Interceptor):
         if handler.request_streaming:
             behaviour = self._guarded_stream(handler.stream_stream, method)
             return grpc.stream_stream_rpc_method_handler(
-                behaviour, handler.request_deserializer, handler.response_serializer
+                behaviour, _decoder(handler.request_deserializer), handler.response_serializer
             )
         return grpc.unary_unary_rpc_method_handler(
             self._guarded_unary(handler.unary_unary, method),
-            handler.request_deserializer,
+            _decoder(handler.request_deserializer),
             handler.response_serializer,
         )
 
     def _guarded_unary(self, behaviour: Any, method: str) -> Any:
         async def guarded(request: Any, context: Context) -> Any:
             async with self._around(method, context):
-                return await behaviour(request, context)
+                return await behaviour(_readable(request), context)
 
         return guarded
 
     def _guarded_stream(self, behaviour: Any, method: str) -> Any:
         async def guarded(requests: Any, context: Context) -> None:
             async with self._around(method, context):
-                await behaviour(requests, context)
+                await behaviour(_Readable(requests), context)
 
         return guarded
 
@@ -106,6 +107,42 @@ class CallGuard(Interceptor):
                 logger.exception("%s failed", method)
                 observed.code = grpc.StatusCode.INTERNAL
                 await _abort(context, AbyssalError(f"internal error; quote request id {request_id}"), request_id)
+
+
+class _Unreadable:
+    """Stands for bytes that are no message of the method's kind."""
+
+
+def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Return what decodes a request; gRPC answers an exception here with INTERNAL, before the guard sees the call."""
+
+    def decoded(data: bytes) -> Any:
+        try:
+            return decode(data)
+        except DecodeError:
+            return _Unreadable()
+
+    return decoded
+
+
+def _readable(request: Any) -> Any:
+    if isinstance(request, _Unreadable):
+        message = "the bytes are no message of this method; were client and service made from the same proto?"
+        raise InvalidRequest(message, field="")
+    return request
+
+
+class _Readable:
+    """The requests of a stream; the first one that is no message ends it."""
+
+    def __init__(self, requests: AsyncIterator[Any]) -> None:
+        self._requests = aiter(requests)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        return _readable(await anext(self._requests))
 
 
 def _request_id(context: Context) -> str:

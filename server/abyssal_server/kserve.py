@@ -104,7 +104,7 @@ class KServeService(kserve_pb2_grpc.GRPCInferenceServiceServicer):
         """Classify reads."""
         wanted = _wanted(request)
         config = ClassifyConfig(model=ModelSelector(name=request.model_name, version=request.model_version))
-        answer = await answer_now(self._parts, "ModelInfer", config, _reads(request), deadline_of(context))
+        answer = await answer_now(self._parts, "ModelInfer", config, reads_of(request), deadline_of(context))
         return _response(request, answer, wanted)
 
 
@@ -116,7 +116,12 @@ def _wanted(request: kserve.ModelInferRequest) -> list[str]:
     return [output.name for output in request.outputs] or list(_OUTPUTS)
 
 
-def _reads(request: kserve.ModelInferRequest) -> list[bytes]:
+def reads_of(request: kserve.ModelInferRequest) -> list[bytes]:
+    """Return the reads of a request.
+
+    Raises:
+        InvalidRequest: there is not exactly one tensor of them, or its shape is another.
+    """
     if len(request.inputs) != 1 or request.inputs[0].name != _INPUT or request.inputs[0].datatype != _BYTES:
         message = f"expected one input tensor {_INPUT!r} of datatype {_BYTES}"
         raise InvalidRequest(message, field="inputs")

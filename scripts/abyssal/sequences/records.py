@@ -104,8 +104,12 @@ def _header(line: str, name: str) -> tuple[str, str]:
 
 
 def shortened(error: Exception) -> str:
-    """Return dnaio's words on one line, at most 300 letters of them: it quotes an incomplete record whole."""
-    text = " ".join(str(error).split())
+    """Return dnaio's words on one line, at most 300 letters of them: it quotes an incomplete record whole.
+
+    What a terminal would obey instead of show is written as its escape.
+    """
+    words = " ".join(str(error).split())
+    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in words)
     return text if len(text) <= _MESSAGE_LETTERS else f"{text[:_MESSAGE_LETTERS]}..."
 
 
