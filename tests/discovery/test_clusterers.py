@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
@@ -16,18 +18,23 @@ from abyssal.discovery.clusterers import (
     DensityClusterer,
     KMeansClusterer,
     ManifoldDensityClusterer,
+    SwarmClusterer,
     VsearchClusterer,
     make_clusterer,
 )
 from abyssal.discovery.stability import singletons_for_noise
 
+needs_swarm = pytest.mark.skipif(shutil.which("swarm") is None, reason="swarm is not installed (apt-get install swarm)")
 CLUSTERERS = [
     pytest.param(ManifoldDensityClusterer(distance=0.4), id="umap-hdbscan"),
     pytest.param(DensityClusterer(distance=0.4), id="hdbscan"),
     pytest.param(KMeansClusterer(0.4), id="kmeans"),
     pytest.param(AverageLinkageClusterer(0.4), id="average-linkage"),
     pytest.param(VsearchClusterer(0.9), id="vsearch"),
+    pytest.param(SwarmClusterer(), id="swarm", marks=needs_swarm),
 ]
+FINDS_FAMILIES = CLUSTERERS[1:-1]
+"""Without UMAP, which is slow, and swarm, to which members four substitutions apart are strangers."""
 
 
 def empty_items() -> ClusterItems:
@@ -51,11 +58,16 @@ def test_few_items_each_get_a_label(clusterer: Clusterer, count: int, families) 
     assert len(set(singletons_for_noise(labels).tolist())) == count
 
 
+@pytest.mark.parametrize("clusterer", FINDS_FAMILIES)
+def test_families_are_found(clusterer: Clusterer, families) -> None:
+    made = families(6, 8)
+    assert adjusted_rand_score(made.truth, singletons_for_noise(clusterer.partition(made.items))) > 0.9
+
+
 @pytest.mark.parametrize("clusterer", CLUSTERERS[1:])
-def test_families_are_found_and_the_order_of_items_does_not_matter(clusterer: Clusterer, families) -> None:
+def test_the_order_of_items_does_not_matter(clusterer: Clusterer, families) -> None:
     made = families(6, 8)
     labels = clusterer.partition(made.items)
-    assert adjusted_rand_score(made.truth, singletons_for_noise(labels)) > 0.9
     order = np.random.default_rng(3).permutation(len(made.items))
     shuffled = clusterer.partition(made.items.take(order))
     # Not merely the same partition: the same numbers, since groups are numbered by size.
@@ -100,6 +112,14 @@ def test_umap_with_few_items_is_hdbscan_on_the_vectors(families) -> None:
     )  # fmt: skip
 
 
+@needs_swarm
+def test_swarm_follows_single_differences_and_leaves_other_letters_alone() -> None:
+    steps = ["ACGTACGTACGTACGTAAAA", "ACGTACGTACGTACGTAAAC", "ACGTACGTACGTACGTAACC", "ACGTACGTACGTACGTCCCG"]
+    sequences = (*steps, steps[0][:-1] + "N")
+    items = ClusterItems(np.ones((5, 1), dtype=np.float32), sequences, np.array([90, 9, 5, 30, 8], dtype=np.int64))
+    assert SwarmClusterer().partition(items).tolist() == [0, 0, 0, 1, NOISE]
+
+
 def test_kmeans_needs_no_number_of_groups(families) -> None:
     labels = KMeansClusterer(0.4).partition(families(7, 6, seed=2).items)
     assert labels.max() + 1 == 7
@@ -109,7 +129,7 @@ def test_average_linkage_at_a_wide_distance_makes_one_group(families) -> None:
     assert set(AverageLinkageClusterer(2.0).partition(families(3, 3).items).tolist()) == {0}
 
 
-@pytest.mark.parametrize("method", ["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch"])
+@pytest.mark.parametrize("method", ["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch", "swarm"])
 def test_every_configured_method_has_a_clusterer_with_its_settings(method: str) -> None:
     settings = ClusterConfig(method=method, identity=0.93, neighbours=7)
     made = make_clusterer(settings, Choice(0.31, 3), seed=5)
@@ -119,5 +139,6 @@ def test_every_configured_method_has_a_clusterer_with_its_settings(method: str) 
         "kmeans": KMeansClusterer(0.31),
         "average-linkage": AverageLinkageClusterer(0.31),
         "vsearch": VsearchClusterer(0.93),
+        "swarm": SwarmClusterer(),
     }
     assert made == expected[method]

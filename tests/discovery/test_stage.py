@@ -40,8 +40,8 @@ class Study:
         random = np.random.default_rng(8)
         named = [letters(random) for _ in range(6)]
         self.known = [vary(random, sequence, 2) for sequence in named[:3]]
-        ancestors = [vary(random, sequence, 22) for sequence in named[3:5]]
-        self.families = [[vary(random, ancestor, 3) for _ in range(4)] for ancestor in ancestors]
+        self.ancestors = [vary(random, sequence, 22) for sequence in named[3:5]]
+        self.families = [[vary(random, ancestor, 3) for _ in range(4)] for ancestor in self.ancestors]
         self.satellite = vary(random, self.families[0][0], 1)
         self.foreign = letters(random)
         self.folder = folder
@@ -131,6 +131,10 @@ def test_a_record_tells_what_the_study_knows(study: Study, tmp_path: Path) -> No
     assert f"in 2 of 3 samples; nearest named relative {record['nearest_lineage'][-8:]}" in record["sentence"]
     exemplars = {entry.id: entry for entry in read_records(out / "exemplars.fasta")}
     assert sequence_id(exemplars[record["putative_taxon"]].sequence) == record["exemplar"]
+    consensus = {entry.id: entry.sequence for entry in read_records(out / "consensus.fasta")}
+    assert consensus[record["putative_taxon"]] == record["consensus"]
+    # Each member has three substitutions of its own: the majority is the ancestor that none of them is.
+    assert record["consensus"] in study.ancestors
 
 
 def test_without_a_reference_all_asvs_are_grouped(study: Study, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ rule cluster:
         putative_taxa="results/{study}/{marker}/cluster/putative_taxa.tsv",
         members="results/{study}/{marker}/cluster/members.tsv",
         exemplars="results/{study}/{marker}/cluster/exemplars.fasta",
+        consensus="results/{study}/{marker}/cluster/consensus.fasta",
         map="results/{study}/{marker}/cluster/map.tsv",
         verdicts="results/{study}/{marker}/cluster/verdicts.tsv",
         changes="results/{study}/{marker}/cluster/changes.tsv",

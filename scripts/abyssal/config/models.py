@@ -87,7 +87,7 @@ class EncoderConfig(Section):
 class ClusterConfig(Section):
     """Putative taxa from what the reference does not explain."""
 
-    method: Literal["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch"] = Field(
+    method: Literal["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch", "swarm"] = Field(
         "umap-hdbscan", description="How ASVs beyond the gate are grouped."
     )
     gate_quantile: Share = Field(

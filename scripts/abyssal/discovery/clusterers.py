@@ -20,6 +20,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
 from abyssal.config.models import ClusterConfig
+from abyssal.reads.clusters import swarm_clusters
 from abyssal.sequences.records import write_fasta
 from abyssal.tools import run_tool
 
@@ -178,8 +179,7 @@ class VsearchClusterer(Clusterer):
     def _group(self, items: ClusterItems) -> Labels:
         with tempfile.TemporaryDirectory(prefix="abyssal-cluster-") as folder:
             fasta, table = Path(folder, "items.fasta"), Path(folder, "clusters.uc")
-            sized = enumerate(zip(items.sequences, items.abundances, strict=True))
-            write_fasta(fasta, ((f"{i};size={max(int(size), 1)}", sequence) for i, (sequence, size) in sized))
+            _write_sized(fasta, items)
             run_tool(
                 ["vsearch", "--cluster_size", fasta, "--id", f"{self.identity:.4f}", "--sizein", "--uc", table,
                  "--qmask", "none", "--minseqlength", "1", "--threads", "1"],
@@ -196,6 +196,28 @@ def _uc_labels(table: Path, count: int) -> Labels:
         if cells[0] in {"S", "H"}:
             labels[int(cells[8].partition(";")[0])] = int(cells[1])
     return labels
+
+
+@dataclass(frozen=True)
+class SwarmClusterer(Clusterer):
+    """Swarms: single linkage at one difference, light swarms grafted onto heavy ones (swarm, d = 1, fastidious).
+
+    swarm knows A, C, G and T only; a sequence with another letter is in no group.
+    """
+
+    log: Path | None = field(default=None, compare=False)
+
+    def _group(self, items: ClusterItems) -> Labels:
+        with tempfile.TemporaryDirectory(prefix="abyssal-cluster-") as folder:
+            fasta = Path(folder, "items.fasta")
+            _write_sized(fasta, items)
+            seeds = swarm_clusters(fasta, log=self.log)
+        return np.array([int(seeds.get(str(item), NOISE)) for item in range(len(items))], dtype=np.int64)
+
+
+def _write_sized(target: Path, items: ClusterItems) -> None:
+    sized = enumerate(zip(items.sequences, items.abundances, strict=True))
+    write_fasta(target, ((f"{item};size={max(int(size), 1)}", sequence) for item, (sequence, size) in sized))
 
 
 def density_labels(points: NDArray[np.float32], min_cluster_size: int) -> Labels:
@@ -275,4 +297,6 @@ def make_clusterer(settings: ClusterConfig, choice: Choice, *, seed: int, log: P
         return KMeansClusterer(distance)
     if settings.method == "average-linkage":
         return AverageLinkageClusterer(distance)
+    if settings.method == "swarm":
+        return SwarmClusterer(log)
     return VsearchClusterer(settings.identity, log)

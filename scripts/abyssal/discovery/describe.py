@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from abyssal.discovery.nearest import NearestNamed, find_nearest, lineage_text, rank_distances, rank_of_novelty
 from abyssal.discovery.records import PutativeTaxon
+from abyssal.reads.consensus import majority
 from abyssal.references.model import AmpliconReference
 
 RADIUS_FLOOR = 0.05
@@ -18,6 +19,8 @@ takes in its own sequencing errors."""
 
 RADIUS_QUANTILE = 0.95
 _SMALL = 20
+_MOST_VOTERS = 200
+"""Most members, by reads, whose letters make the consensus."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def describe_groups(
                 sample_reads=tuple(int(reads) for reads in study.counts[members].sum(axis=0)),
                 exemplar=study.ids[medoid],
                 sequence=study.sequences[medoid],
+                consensus=_consensus(study, members, medoid),
                 radius=_radius(distances),
                 nearest_id="" if relative is None or place is None else place.ids[relative.position],
                 nearest_lineage=_lineage_of(place, relative),
@@ -135,6 +139,11 @@ def _medoid(study: StudyAmplicons, group: Group) -> int:
     # The weighted sum of cosines to all members is one product with their weighted sum: no n x n matrix.
     closeness = np.round(vectors @ (weights @ vectors) / weights.sum(), 6)
     return members[int(np.argmax(closeness))]
+
+
+def _consensus(study: StudyAmplicons, members: Sequence[int], medoid: int) -> str:
+    voters = [(study.sequences[i], max(int(study.reads[i]), 1)) for i in members[:_MOST_VOTERS]]
+    return majority(study.sequences[medoid], voters)
 
 
 def _radius(distances: NDArray[np.floating]) -> float:

@@ -1,7 +1,8 @@
 """Putative-taxon records and the files they live in.
 
-``putative_taxa.tsv`` has one row a taxon, by falling reads; ``members.tsv`` one row a member; ``exemplars.fasta`` one
-sequence a taxon, its id being the taxon's. Numbers are rounded to six digits, an empty cell means *not known*.
+``putative_taxa.tsv`` has one row a taxon, by falling reads; ``members.tsv`` one row a member; ``exemplars.fasta`` and
+``consensus.fasta`` one sequence a taxon, its id being the taxon's. Numbers are rounded to six digits; an empty cell is
+*not known*.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from abyssal.files import open_atomic
 SAMPLE_PREFIX = "sample:"
 COLUMNS = (
     "putative_taxon", "size", "reads", "prevalence", "exemplar", "radius", "nearest_id", "nearest_lineage",
-    "nearest_identity", "nearest_similarity", "novel_rank", "cohesion", "separation", "stability", "sentence",
+    "nearest_identity", "nearest_similarity", "novel_rank", "cohesion", "separation", "stability", "consensus",
+    "sentence",
 )  # fmt: skip
 MEMBER_COLUMNS = ("asv", "putative_taxon", "role", "distance")
 
@@ -32,6 +34,7 @@ class PutativeTaxon:
         sample_reads: reads in each sample, in the order of ``PutativeTaxa.samples``.
         exemplar: id of the member nearest to all others, weighted by reads.
         sequence: the exemplar's sequence.
+        consensus: the exemplar with every position replaced by what most of the members' reads have there.
         radius: cosine distance from the exemplar within which a new read belongs to the taxon, 0..2.
         nearest_id: id of the nearest reference amplicon; "" without a reference, as are the next four None or "".
         nearest_lineage: its lineage, names joined by ``; ``.
@@ -50,6 +53,7 @@ class PutativeTaxon:
     sample_reads: tuple[int, ...]
     exemplar: str
     sequence: str
+    consensus: str
     radius: float
     nearest_id: str
     nearest_lineage: str
@@ -99,9 +103,15 @@ class StoredTaxon:
 
 
 def write_records(
-    taxa: Sequence[PutativeTaxon], samples: Sequence[str], *, records: Path, members: Path, exemplars: Path
+    taxa: Sequence[PutativeTaxon],
+    samples: Sequence[str],
+    *,
+    records: Path,
+    members: Path,
+    exemplars: Path,
+    consensus: Path,
 ) -> None:
-    """Write the three files of a set of putative taxa; header-only and empty files when there is none."""
+    """Write the four files of a set of putative taxa; header-only and empty files when there is none."""
     with open_atomic(records) as out:
         out.write("\t".join((*COLUMNS, *(SAMPLE_PREFIX + sample for sample in samples))) + "\n")
         out.writelines("\t".join(_cells(taxon)) + "\n" for taxon in taxa)
@@ -112,6 +122,8 @@ def write_records(
                 out.write("\t".join((member, taxon.id, _role(taxon, member), f"{distance:.6f}")) + "\n")
     with open_atomic(exemplars) as out:
         out.writelines(f">{taxon.id} exemplar={taxon.exemplar}\n{taxon.sequence}\n" for taxon in taxa)
+    with open_atomic(consensus) as out:
+        out.writelines(f">{taxon.id} size={len(taxon.members)}\n{taxon.consensus}\n" for taxon in taxa)
 
 
 def read_members(source: Path) -> list[StoredTaxon]:
@@ -142,7 +154,7 @@ def _cells(taxon: PutativeTaxon) -> list[str]:
         taxon.id, str(len(taxon.members)), str(taxon.reads), str(taxon.prevalence), taxon.exemplar,
         _number(taxon.radius), taxon.nearest_id, taxon.nearest_lineage, _number(taxon.nearest_identity),
         _number(taxon.nearest_similarity), taxon.novel_rank, _number(taxon.cohesion), _number(taxon.separation),
-        _number(taxon.stability), taxon.sentence, *map(str, taxon.sample_reads),
+        _number(taxon.stability), taxon.consensus, taxon.sentence, *map(str, taxon.sample_reads),
     ]  # fmt: skip
 
 

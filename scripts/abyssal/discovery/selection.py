@@ -100,7 +100,7 @@ def select(settings: ClusterConfig, named: EmbeddedReference | None, *, expected
 def _candidates(settings: ClusterConfig) -> list[Choice]:
     """Return the candidates in order of preference: of equal ones the first is taken."""
     density = settings.method in {"umap-hdbscan", "hdbscan"}
-    if settings.method == "vsearch":
+    if settings.method in {"vsearch", "swarm"}:
         return [Choice()]
     distances = DISTANCES if density else DISTANCES[:-1]
     sizes = SIZES if density else (Choice.min_cluster_size,)

@@ -18,8 +18,8 @@ from abyssal.references.model import read_reference
 from abyssal.sequences.records import read_records
 
 OUTPUTS = (
-    "putative_taxa.tsv", "members.tsv", "exemplars.fasta", "map.tsv", "verdicts.tsv", "changes.tsv",
-    "selection.json",
+    "putative_taxa.tsv", "members.tsv", "exemplars.fasta", "consensus.fasta", "map.tsv", "verdicts.tsv",
+    "changes.tsv", "selection.json",
 )  # fmt: skip
 
 
@@ -61,6 +61,7 @@ def cluster_files(
         records=target / "putative_taxa.tsv",
         members=target / "members.tsv",
         exemplars=target / "exemplars.fasta",
+        consensus=target / "consensus.fasta",
     )
     write_map(target / "map.tsv", found.points, found.coordinates)
     _write_verdicts(target / "verdicts.tsv", found)
