@@ -79,6 +79,18 @@ def test_the_verdict_says_where_a_baseline_is_better(results, metrics) -> None:
     assert re.search(r"A baseline beats it in \d+ of \d+ comparisons: sintax at phylum \(first name: ", words)
 
 
+def test_figures_of_a_few_queries_are_not_spoken_of(results, metrics) -> None:
+    found = metrics(ours=0.4, theirs=0.99)
+    for method in found["methods"].values():
+        method["ranks"]["species"]["present"] = 3
+        method["ranks"]["genus"]["absent"] = 1
+    (words,) = evaluation_verdicts(replace(results, metrics=found))
+    assert "not to be told with so few queries at species (3)" in words
+    assert "sintax at species (first name" not in words
+    assert "sintax at genus (first name" in words
+    assert "sintax at genus (recall" not in words
+
+
 def test_no_headline_where_the_encoder_has_seen_the_labels(results, metrics) -> None:
     words = evaluation_verdicts(replace(results, metrics=metrics(ours=0.97, theirs=0.5, seen=12)))
     assert len(words) == 1

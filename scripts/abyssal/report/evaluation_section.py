@@ -25,6 +25,9 @@ from abyssal.report.metrics import OURS, Evaluation, RankScore, read_evaluation
 GOOD, POOR = 0.9, 0.7
 """Top-1 shares from which a rank is called good, and below which it is called weak."""
 
+FEWEST = 10
+"""Queries that a figure needs to be spoken of in the first lines; the tables show every one."""
+
 CLEAR = 0.01
 """Differences up to this share are called level."""
 
@@ -40,13 +43,16 @@ def evaluation_verdicts(results: StudyResults) -> list[str]:
             f"No headline on accuracy: {evaluation.encoder_note} ({count(evaluation.encoder_seen)} of "
             f"{plural(evaluation.queries, 'held-out sequence')}), so the figures below flatter the model."
         ]
-    measured = [score for score in map(evaluation.ours, evaluation.ranks) if score.top1 is not None]
+    asked = [score for score in map(evaluation.ours, evaluation.ranks) if score.top1 is not None]
+    measured = [score for score in asked if score.present >= FEWEST]
     kinds = {
         "good": [score for score in measured if (score.top1 or 0.0) >= GOOD],
         "middling": [score for score in measured if POOR <= (score.top1 or 0.0) < GOOD],
         "weak": [score for score in measured if (score.top1 or 0.0) < POOR],
     }
     parts = [f"{kind} at {_listed(scores)}" for kind, scores in kinds.items() if scores]
+    few = [f"{score.rank} ({score.present})" for score in asked if score.present < FEWEST]
+    parts += [f"not to be told with so few queries at {', '.join(few)}"] if few else []
     doubt = "" if evaluation.encoder_seen is not None else f" Take this with care: {evaluation.encoder_note}."
     return [
         f"On {plural(evaluation.queries, 'held-out sequence')} the model's first name is {'; '.join(parts)}: share "
@@ -88,11 +94,11 @@ def _against_baselines(evaluation: Evaluation) -> str:
 
 
 def _top1(score: RankScore) -> float | None:
-    return score.top1
+    return score.top1 if score.present >= FEWEST else None
 
 
 def _recall_at_bound(score: RankScore) -> float | None:
-    return score.recall_at_bound
+    return score.recall_at_bound if min(score.present, score.absent) >= FEWEST else None
 
 
 def evaluation_section(results: StudyResults) -> Section | None:
