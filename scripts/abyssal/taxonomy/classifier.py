@@ -77,9 +77,19 @@ class Classifier:
         """
         try:
             return cls._load(model_directory, device)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            # A sealed bundle may still hold files that nobody's `save_model` wrote.
-            message = f"{model_directory}: its files lack or contradict what a model needs ({error!r}); make it again"
+        except (
+            LookupError,
+            TypeError,
+            AttributeError,
+            ValueError,
+            RuntimeError,
+            ArithmeticError,
+            MemoryError,
+        ) as error:
+            # A sealed bundle may still hold files that nobody's `save_model` wrote. `str` of a UnicodeDecodeError is
+            # short, its `repr` holds the whole file.
+            problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            message = f"{model_directory}: its files lack or contradict what a model needs ({problem}); make it again"
             raise BundleError(message) from error
 
     @classmethod

@@ -84,16 +84,23 @@ def _candidates(taxa: TaxonTable, stratum: int) -> NDArray[np.bool_]:
     sizes, _, starts = taxa.facts
     codes = taxa.pair_codes
     if stratum == len(taxa.ranks):
-        lowest = codes[:, -1]
-        repeated: NDArray[np.bool_] = (lowest >= 0) & (sizes[starts[-2] + np.maximum(lowest, 0)] >= 2)
+        repeated: NDArray[np.bool_] = _sizes(sizes, int(starts[-2]), codes[:, -1]) >= 2
         return repeated
     below = codes[:, stratum]
-    ancestor = np.zeros(below.size, dtype=np.int64)
+    ancestor = np.zeros(below.size, dtype=sizes.dtype)
     for rank in range(stratum):
         above = codes[:, rank]
-        ancestor = np.where(above >= 0, sizes[starts[rank] + np.maximum(above, 0)], ancestor)
-    left: NDArray[np.bool_] = (below >= 0) & (ancestor > sizes[starts[stratum] + np.maximum(below, 0)])
+        ancestor = np.where(above >= 0, _sizes(sizes, int(starts[rank]), above), ancestor)
+    left: NDArray[np.bool_] = (below >= 0) & (ancestor > _sizes(sizes, int(starts[stratum]), below))
     return left
+
+
+def _sizes(sizes: NDArray[np.int64], start: int, codes: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return the amplicons of each taxon of a rank, 0 where it is unknown; a rank may have no names at all."""
+    found = np.zeros(codes.size, dtype=sizes.dtype)
+    known = codes >= 0
+    found[known] = sizes[start + codes[known]]
+    return found
 
 
 def _ban(taxa: TaxonTable, pairs: NDArray[np.int64], levels: NDArray[np.int64]) -> LeaveOut:
