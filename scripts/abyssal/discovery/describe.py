@@ -97,8 +97,7 @@ def describe_groups(
     for number, (group, medoid) in enumerate(zip(groups, medoids, strict=True)):
         members = group.members(study)
         distances = np.round(np.clip(1.0 - study.vectors[members] @ study.vectors[medoid], 0.0, 2.0), 6) + 0.0
-        relative = nearest[number]
-        place = None if relative is None or named is None else named.reference
+        relative, place = nearest[number], None if named is None else named.reference
         taxa.append(
             PutativeTaxon(
                 id=ids[number],
