@@ -88,16 +88,22 @@ def _sample(source: ExportSource, name: str, reads: int) -> dict[str, Any]:
 
 
 def _taxa(source: ExportSource) -> list[dict[str, Any]]:
-    totals: dict[tuple[tuple[str, ...], str], list[int]] = {}
-    asvs: dict[tuple[tuple[str, ...], str], int] = defaultdict(int)
+    totals: dict[tuple[tuple[tuple[str, str], ...], str], list[int]] = {}
+    asvs: dict[tuple[tuple[tuple[str, str], ...], str], int] = defaultdict(int)
     for asv, counts in zip(source.table.features, source.table.counts.tolist(), strict=True):
         lineage = source.lineages[asv]
-        key = (tuple(name for _, name in lineage.accepted), lineage.putative_taxon)
+        key = (tuple(lineage.accepted), lineage.putative_taxon)
         totals[key] = [a + b for a, b in zip(totals.get(key, [0] * len(counts)), counts, strict=True)]
         asvs[key] += 1
     ordered = sorted(totals, key=lambda key: (-sum(totals[key]), key))
     return [
-        {"lineage": list(key[0]), "putative_taxon": key[1] or None, "reads": totals[key], "asvs": asvs[key]}
+        {
+            "lineage": [name for _, name in key[0]],
+            "names": dict(key[0]),
+            "putative_taxon": key[1] or None,
+            "reads": totals[key],
+            "asvs": asvs[key],
+        }
         for key in ordered
     ]
 

@@ -50,6 +50,9 @@ export function choice(pairs, attributes = {}) {
   return select;
 }
 
+/** The state of a job or dataset in words and colour. */
+export const stateBadge = ([words, kind]) => h("span", { class: `badge ${kind}` }, words);
+
 /** A coloured remark; kind is "", "good", "warn" or "bad". */
 export function note(kind, ...children) {
   return h("div", { class: `note ${kind}`, role: kind === "bad" ? "alert" : null }, ...children);

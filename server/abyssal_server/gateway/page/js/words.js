@@ -42,6 +42,14 @@ export const FORMATS = {
   dwca: ["Darwin Core archive", "for GBIF and OBIS"],
 };
 
+/** Exports of a training run. */
+export const RUN_FORMATS = {
+  classification: ["Names of your variants (TSV)", "with confidence at each rank"], tsv: ["Count table (TSV)", "reads of each variant in each sample"],
+  biom: ["BIOM table", "counts and lineages"], taxonomy: ["QIIME 2 taxonomy", ""], metadata: ["QIIME 2 metadata", "of the samples"],
+  sequences: ["Sequences (FASTA)", "of your variants"], phyloseq: ["phyloseq (zip)", "for R"], dwc: ["Darwin Core archive", "for GBIF and OBIS"],
+  krona: ["Krona texts (zip)", ""], sintax: ["SINTAX", ""], kraken: ["Kraken report", ""],
+};
+
 export const STATES = {
   queued: ["Waiting", "info"], running: ["Running", "info"], publishing: ["Publishing the model", "info"],
   succeeded: ["Finished", "good"], failed: ["Failed", "bad"], cancelled: ["Stopped", "warn"],
@@ -50,11 +58,15 @@ export const STATES = {
 
 /** What a step of the workflow does. */
 export const STEPS = {
+  check_libraries: "Checking your files", build_reference: "Preparing the reference", fetch_encoder: "Getting the encoder",
   trim_primers: "Removing primers", merge_pairs: "Joining read pairs", filter_reads: "Removing poor reads",
-  dereplicate: "Counting equal reads", denoise: "Separating variants from errors",
-  remove_chimeras: "Removing chimeras", map_back: "Counting reads of each variant", count_table: "Making the count table",
-  embed_asvs: "Describing your variants", embed_reference: "Describing the reference", cluster: "Grouping unknown variants",
-  classify_asvs: "Naming your variants", evaluate: "Testing the model on sequences it never saw",
-  report: "Writing the report", package: "Packing the model",
+  denoise: "Separating real variants from errors", remove_chimeras: "Removing chimeras",
+  map_back: "Counting the reads of each variant", count_asvs: "Making the count table",
+  embed_asvs: "Describing your variants", embed_reference: "Describing the reference", fit_gate: "Learning what is on target",
+  cluster: "Grouping unknown variants", train: "Training the model", classify_asvs: "Naming your variants",
+  evaluate: "Testing the model on sequences it never saw", diversity: "Comparing your samples",
+  export: "Writing files for other programs", multiqc: "Summarising quality", report: "Writing the report",
+  package: "Packing the model", provenance: "Noting where everything came from", study_report: "Writing the overview",
+  all: "Finishing",
 };
 export const step = (rule) => STEPS[rule] ?? (rule ? rule.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase()) : "");
