@@ -76,8 +76,12 @@ def write_json(target: Path, value: Any) -> None:
 
 
 def read_json(source: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(source.read_text(encoding="utf-8"))
+    """Read a JSON file; ValueError when it is none, however deep it is nested."""
+    try:
+        return json.loads(source.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        message = "nested too deep"
+        raise ValueError(message) from error
 
 
 def sha256_file(source: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from abyssal.bundle.card import flatten_numbers
 from abyssal.bundle.read import Bundle
 from abyssal.bundle.write import CONFIG
+from abyssal.errors import BundleError
 from abyssal.files import read_json
 
 METRICS = "metrics.json"
@@ -55,11 +56,19 @@ def _take(fields: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _config(bundle: Bundle) -> dict[str, Any]:
-    return _flatten(read_json(bundle.directory / CONFIG))
+    return _flatten(_read(bundle, CONFIG))
 
 
 def _metrics(bundle: Bundle) -> dict[str, Any]:
-    return dict(flatten_numbers(read_json(bundle.directory / METRICS)))
+    return dict(flatten_numbers(_read(bundle, METRICS)))
+
+
+def _read(bundle: Bundle, name: str) -> Any:
+    try:
+        return read_json(bundle.directory / name)
+    except ValueError as error:
+        message = f"{bundle.directory}: {name}: not JSON ({error}); write the bundle again"
+        raise BundleError(message) from error
 
 
 def _files(manifest: Mapping[str, Any]) -> dict[str, str]:

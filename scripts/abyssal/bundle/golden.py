@@ -159,11 +159,18 @@ def read_golden(source: Path, ranks: Sequence[str]) -> list[GoldenAnswer]:
     Raises:
         BundleError: the columns or a row do not fit the bundle's ranks; names the row.
     """
-    with source.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        with source.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (UnicodeDecodeError, csv.Error) as error:
+        message = f"{source}: not a table of golden sequences ({error})"
+        raise BundleError(message) from error
     columns = _columns(ranks)
     if not rows or rows[0] != columns:
         message = f"{source} row 1: expected the columns {', '.join(columns)}"
+        raise BundleError(message)
+    if len(rows) == 1:
+        message = f"{source}: holds no sequence, so nothing says that the model is the one that was written"
         raise BundleError(message)
     return [_parse(source, number, row, len(columns)) for number, row in enumerate(rows[1:], start=2)]
 
@@ -194,7 +201,12 @@ def self_test(classifier: ClassifiesSequences, bundle: Bundle) -> SelfTest:
         BundleError: an answer differs from the stored one; names the sequence and what differs.
     """
     expected = read_golden(bundle.directory / GOLDEN, bundle.ranks)
-    found = golden_answers(classifier, [answer.query for answer in expected])
+    try:
+        found = golden_answers(classifier, [answer.query for answer in expected])
+    except (RuntimeError, ValueError, IndexError, ArithmeticError) as error:
+        # Files that are sealed, load and yet make no model: PyTorch and NumPy say so when they compute.
+        message = f"{bundle.directory}: {GOLDEN} cannot be classified by this model ({type(error).__name__}: {error})"
+        raise BundleError(" ".join(message.split())) from error
     largest = 0.0
     for old, new in zip(expected, found, strict=True):
         _check_equal(bundle, old, new)

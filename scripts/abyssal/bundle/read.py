@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from abyssal.bundle.content import HEAD_BYTES, content_problem
+from abyssal.bundle.content import BINARY, HEAD_BYTES, content_problem, is_text
 from abyssal.bundle.manifest import MANIFEST, MAX_MANIFEST_BYTES, FileEntry, Manifest, parse_manifest
 from abyssal.errors import BundleError, UsageError
 
@@ -160,17 +160,19 @@ def _check_content(root: int, path: str, entry: FileEntry) -> None:
     digest = hashlib.sha256()
     head = b""
     length = 0
+    binary = False
     with _open_file(root, path) as handle:
         while block := os.read(handle, _BLOCK):
             if not head:
                 head = block[:HEAD_BYTES]
             digest.update(block)
             length += len(block)
+            binary = binary or b"\0" in block
             if length > entry.size:
                 break
     if length != entry.size or digest.hexdigest() != entry.sha256:
         _refuse(path, f"does not have the SHA-256 in the manifest ({entry.sha256[:12]}...); it was altered")
-    problem = content_problem(path, head, entry.size)
+    problem = content_problem(path, head, entry.size) or (BINARY if binary and is_text(path) else None)
     if problem:
         _refuse(path, problem)
 

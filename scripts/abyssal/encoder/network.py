@@ -22,6 +22,8 @@ from torch.nn import functional
 from abyssal.encoder.letters import BASE_SHARES, PADDING
 
 ROTARY_BASE = 10000.0
+_LARGEST_KMER = 10
+_LARGEST_SIZE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,18 @@ class EncoderSizes:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> EncoderSizes:
-        """Take the sizes out of a parsed config.json; sizes it does not name keep their defaults."""
-        return cls(**{field.name: int(values[field.name]) for field in fields(cls) if field.name in values})
+        """Take the sizes out of a parsed config.json; sizes it does not name keep their defaults.
+
+        Raises:
+            ValueError: a size of no encoder; made in earnest, it would take all memory before the weights are read.
+        """
+        sizes = {field.name: int(values[field.name]) for field in fields(cls) if field.name in values}
+        for name, size in sizes.items():
+            most = _LARGEST_KMER if name == "kmer_size" else _LARGEST_SIZE
+            if not 0 <= size <= most:
+                message = f"{name} is {size}; expected 0 to {most}"
+                raise ValueError(message)
+        return cls(**sizes)
 
 
 @dataclass(frozen=True)
