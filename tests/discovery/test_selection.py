@@ -38,7 +38,7 @@ def test_the_distance_that_recovers_known_taxa_is_chosen_and_recorded() -> None:
     assert selection.scores[0] == (selection.choice, pytest.approx(1.0))
     scores = {choice.distance: score for choice, score in selection.scores}
     assert scores[0.1] < 0.2
-    values = selection.values(settings)
+    values = selection.values()
     assert values["reason"] == "chosen on pseudo-novel taxa"
     assert {row["distance"] for row in values["candidates"]} == set(DISTANCES) - {2.0}
 

@@ -247,3 +247,36 @@ rule benchmark_summary:
         code=code_digest("benchmark.summary", "bundle.provenance"),
     script:
         "../../scripts/benchmark_summary.py"
+
+
+DISCOVERY_DATASETS = ["18s-v4", "coi-annelida"]
+
+
+# Putative taxa beside other ways to group; not part of the benchmark's page: ask for results/benchmark/DISCOVERY.md.
+rule benchmark_discovery:
+    input:
+        reference=expand(
+            "results/benchmark/datasets/{dataset}/reference.fasta.gz",
+            dataset=DISCOVERY_DATASETS,
+        ),
+        lineages=expand(
+            "results/benchmark/datasets/{dataset}/lineages.tsv",
+            dataset=DISCOVERY_DATASETS,
+        ),
+    output:
+        found="results/benchmark/discovery.json",
+        page="results/benchmark/DISCOVERY.md",
+    log:
+        "logs/benchmark/discovery.log",
+    conda:
+        "../../envs/cluster.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes(4000),
+        runtime="60m",
+    params:
+        datasets=DISCOVERY_DATASETS,
+        seed=config_model.seed,
+        code=code_digest("benchmark.discovery", "benchmark.discovery_score"),
+    script:
+        "../../scripts/benchmark_discovery.py"

@@ -87,8 +87,12 @@ class EncoderConfig(Section):
 class ClusterConfig(Section):
     """Putative taxa from what the reference does not explain."""
 
-    method: Literal["umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch", "swarm"] = Field(
-        "umap-hdbscan", description="How ASVs beyond the gate are grouped."
+    method: Literal[
+        "automatic", "pair-linkage", "umap-hdbscan", "hdbscan", "kmeans", "average-linkage", "vsearch", "swarm"
+    ] = Field(
+        "automatic",
+        description="How ASVs beyond the gate are grouped. pair-linkage: average linkage on the probability that two "
+        "are of one taxon, learnt on the reference; automatic: that, or umap-hdbscan where nothing can be learnt.",
     )
     gate_quantile: Share = Field(
         0.5,
@@ -101,7 +105,8 @@ class ClusterConfig(Section):
     distance: Annotated[float, Field(gt=0.0, le=2.0)] | None = Field(
         None,
         description="Cosine distance between vectors at which average linkage and k-means split, and beyond which no "
-        "density group is looser; null chooses on taxa of the reference treated as unknown.",
+        "density group is looser; for pair-linkage one minus the probability of one taxon; null chooses on taxa of the "
+        "reference treated as unknown.",
     )
     identity: Annotated[float, Field(ge=0.5, le=1.0)] = Field(
         0.90, description="Alignment identity at which vsearch groups (share)."

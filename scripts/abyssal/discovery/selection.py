@@ -49,6 +49,7 @@ class Selection:
     Attributes:
         choice: the values used.
         reason: ``given``, ``chosen on pseudo-novel taxa`` or why the defaults were taken.
+        method: the method used, never ``automatic``.
         rank: rank of the taxa that were treated as unknown, "" when none were.
         taxa: taxa with two amplicons or more that were drawn from.
         scores: mean adjusted Rand index of every candidate, best first.
@@ -56,16 +57,17 @@ class Selection:
 
     choice: Choice
     reason: str
+    method: str
     rank: str = ""
     taxa: int = 0
     scores: tuple[tuple[Choice, float], ...] = ()
 
-    def values(self, settings: ClusterConfig) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """Return the selection as plain values."""
         return {
             "format": "abyssal-cluster-selection",
             "format_version": 1,
-            "method": settings.method,
+            "method": self.method,
             "choice": asdict(self.choice),
             "reason": self.reason,
             "rank": self.rank,
@@ -82,19 +84,22 @@ def select(settings: ClusterConfig, named: EmbeddedReference | None, *, expected
     """
     candidates = _candidates(settings)
     if len(candidates) == 1:
-        return Selection(candidates[0], "given")
+        return Selection(candidates[0], "given", settings.method)
     fallback = Choice(settings.distance or Choice.distance, settings.min_cluster_size or Choice.min_cluster_size)
     if expected == 0:
-        return Selection(fallback, "default: nothing is to be grouped")
+        return Selection(fallback, "default: nothing is to be grouped", settings.method)
     if named is None:
-        return Selection(fallback, "default: there is no reference to choose on")
-    rank, groups = _pseudo_novel(named)
+        return Selection(fallback, "default: there is no reference to choose on", settings.method)
+    rank, groups = pseudo_novel(named)
     if rank < 0:
-        return Selection(fallback, f"default: fewer than {_FEWEST_TAXA} taxa of the reference have two amplicons")
+        reason = f"default: fewer than {_FEWEST_TAXA} taxa of the reference have two amplicons"
+        return Selection(fallback, reason, settings.method)
     scores = _scores(settings, named, groups, candidates, expected=expected, seed=seed)
     logger.info("chose %s, adjusted Rand index %.3f on pseudo-novel taxa", *scores[0])
     taxa = sum(group.size > 1 for group in groups)
-    return Selection(scores[0][0], "chosen on pseudo-novel taxa", named.reference.ranks[rank], taxa, scores)
+    return Selection(
+        scores[0][0], "chosen on pseudo-novel taxa", settings.method, named.reference.ranks[rank], taxa, scores
+    )
 
 
 def _candidates(settings: ClusterConfig) -> list[Choice]:
@@ -111,7 +116,7 @@ def _candidates(settings: ClusterConfig) -> list[Choice]:
     ]
 
 
-def _pseudo_novel(named: EmbeddedReference) -> tuple[int, list[NDArray[np.int64]]]:
+def pseudo_novel(named: EmbeddedReference) -> tuple[int, list[NDArray[np.int64]]]:
     """Return the lowest rank with enough taxa and the amplicons of each of its taxa; (-1, []) when there is none."""
     for rank in range(len(named.reference.ranks) - 1, -1, -1):
         members: dict[str, list[int]] = {}

@@ -16,15 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.config.models import ClusterConfig
-from abyssal.discovery.clusterers import Clusterer, ClusterItems, Labels, make_clusterer
+from abyssal.discovery.clusterers import Clusterer, ClusterItems, Labels
 from abyssal.discovery.describe import EmbeddedReference, Group, StudyAmplicons, describe_groups
 from abyssal.discovery.gate import GateDecision, decide
 from abyssal.discovery.layout import MapPoint, lay_out
 from abyssal.discovery.matching import Change, match_previous
+from abyssal.discovery.methods import choose_method
 from abyssal.discovery.nearest import lineage_text
 from abyssal.discovery.records import PutativeTaxon, StoredTaxon
 from abyssal.discovery.satellites import find_parents
-from abyssal.discovery.selection import Selection, select
+from abyssal.discovery.selection import Selection
 from abyssal.discovery.stability import group_stability, singletons_for_noise
 
 logger = logging.getLogger(__name__)
@@ -70,16 +71,15 @@ def discover(
     decision = _gate(study, named, seed=seed, length_window=length_window)
     verdicts = _verdicts(study, decision, parents, gated=named is not None)
     grouped = int((decision.beyond & (parents == np.arange(len(study)))).sum())
-    selection = select(settings, named, expected=grouped, seed=seed)
-    clusterer = make_clusterer(settings, selection.choice, seed=seed, log=log)
-    groups, stability = _groups(study, decision, parents, clusterer, settings.resamples, seed=seed)
+    method = choose_method(settings, named, expected=grouped, seed=seed, log=log)
+    groups, stability = _groups(study, decision, parents, method.clusterer, settings.resamples, seed=seed)
     reads = dict(zip(study.ids, study.reads.tolist(), strict=True))
     members = [[study.ids[i] for i in group.members(study)] for group in groups]
     ids, changes = match_previous(members, previous, reads=reads)
     taxa = describe_groups(study, groups, ids, stability, named, seed=seed)
     points, vectors = _map_points(study, named, taxa, verdicts, seed=seed)
     logger.info("%d ASVs, %d beyond the gate, %d putative taxa", len(study), int(decision.beyond.sum()), len(taxa))
-    return Discovery(taxa, verdicts, changes, points, lay_out(vectors, seed=seed), selection)
+    return Discovery(taxa, verdicts, changes, points, lay_out(vectors, seed=seed), method.selection)
 
 
 def _gate(

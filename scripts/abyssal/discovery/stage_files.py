@@ -66,7 +66,7 @@ def cluster_files(
     write_map(target / "map.tsv", found.points, found.coordinates)
     _write_verdicts(target / "verdicts.tsv", found)
     _write_changes(target / "changes.tsv", found)
-    write_json(target / "selection.json", found.selection.values(settings))
+    write_json(target / "selection.json", found.selection.values())
     return found
 
 

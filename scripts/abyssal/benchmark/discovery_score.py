@@ -1,0 +1,153 @@
+"""Figures of the discovery benchmark, their intervals, and the page that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from abyssal.benchmark.discovery import OURS, SplitAnswers
+from abyssal.discovery.clusterers import NOISE, Labels
+from abyssal.discovery.stability import singletons_for_noise
+
+RESAMPLES = 200
+FIGURES = ("ARI", "AMI", "V-measure", "B-cubed F1", "taxa F1 > .5", "taxa F1 > .9", "noise")
+
+
+def figures(truth: NDArray[np.int64], labels: Labels) -> dict[str, float]:
+    """Return the figures of one answer; recovered taxa are a share of those with two amplicons or more."""
+    from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
+
+    groups = singletons_for_noise(labels)
+    shared, sizes, found = _contingency(truth, groups)
+    precision = (shared**2 / found).sum() / shared.sum()
+    recall = (shared**2 / sizes[:, None]).sum() / shared.sum()
+    best = (2 * shared / (sizes[:, None] + found)).max(axis=1)[sizes > 1]
+    return {
+        "ARI": adjusted_rand(truth, groups),
+        "AMI": float(adjusted_mutual_info_score(truth, groups)),
+        "V-measure": float(v_measure_score(truth, groups)),
+        "B-cubed F1": float(2 * precision * recall / (precision + recall)),
+        "taxa F1 > .5": float((best > 0.5).mean()),
+        "taxa F1 > .9": float((best > 0.9).mean()),
+        "noise": float((labels == NOISE).mean()),
+    }
+
+
+def adjusted_rand(truth: NDArray[np.int64], groups: Labels) -> float:
+    """Return the adjusted Rand index (Hubert and Arabie 1985, doi:10.1007/BF01908075), 1 for equal partitions."""
+    together, in_truth, in_groups = _pair_counts(truth, groups)
+    expected = in_truth * in_groups / (truth.size * (truth.size - 1) / 2)
+    most = (in_truth + in_groups) / 2
+    return float((together - expected) / (most - expected)) if most != expected else 1.0
+
+
+def _pair_counts(truth: NDArray[np.int64], groups: Labels) -> tuple[float, float, float]:
+    def pairs(keys: NDArray[np.int64]) -> float:
+        counts = np.unique(keys, return_counts=True)[1].astype(np.float64)
+        return float((counts * (counts - 1)).sum() / 2)
+
+    return pairs(truth * (int(groups.max()) + 1) + groups), pairs(truth), pairs(groups)
+
+
+def _contingency(
+    truth: NDArray[np.int64], groups: Labels
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    rows, columns = np.unique(truth, return_inverse=True)[1], np.unique(groups, return_inverse=True)[1]
+    shared = np.zeros((rows.max() + 1, columns.max() + 1))
+    np.add.at(shared, (rows, columns), 1.0)
+    return shared, shared.sum(axis=1), shared.sum(axis=0)
+
+
+def score(splits: Sequence[SplitAnswers], *, seed: int) -> dict[str, Any]:
+    """Return per method the mean figures over the splits, the oracle's ARI and the paired difference to ours."""
+    names = list(splits[0].answers)
+    table = {name: [figures(split.truth, split.answers[name].labels) for split in splits] for name in names}
+    mean = {name: {key: float(np.mean([row[key] for row in rows])) for key in FIGURES} for name, rows in table.items()}
+    resampled = _resampled(splits, names, np.random.default_rng(seed))
+    rest = max((name for name in names if name != OURS), key=lambda name: mean[name]["ARI"])
+    return {
+        "splits": [
+            {"amplicons": int(split.truth.size), "taxa": int(np.unique(split.truth).size),
+             "ARI": {name: rows[number]["ARI"] for name, rows in table.items()}}
+            for number, split in enumerate(splits)
+        ],
+        "methods": {
+            name: {
+                **{key: round(value, 4) for key, value in mean[name].items()},
+                "ARI interval": np.round(np.quantile(resampled[name], [0.025, 0.975]), 4).tolist(),
+                "ARI oracle": _oracle(splits, name),
+                "ours minus it": round(mean[OURS]["ARI"] - mean[name]["ARI"], 4),
+                "difference interval": np.round(
+                    np.quantile(resampled[OURS] - resampled[name], [0.025, 0.975]), 4
+                ).tolist(),
+            }
+            for name in names
+        },
+        "best baseline": rest,
+    }  # fmt: skip
+
+
+def _oracle(splits: Sequence[SplitAnswers], name: str) -> float | None:
+    """Return the mean over splits of the best ARI that any threshold of the method reaches, chosen with the truth."""
+    if not splits[0].answers[name].candidates:
+        return None
+    best = [
+        max(adjusted_rand(split.truth, singletons_for_noise(labels)) for labels in split.answers[name].candidates)
+        for split in splits
+    ]
+    return round(float(np.mean(best)), 4)
+
+
+def _resampled(
+    splits: Sequence[SplitAnswers], names: Sequence[str], random: np.random.Generator
+) -> dict[str, NDArray[np.float64]]:
+    """Return per method the mean ARI over the splits under resampling of taxa, the same taxa for all methods.
+
+    A taxon drawn twice stands for two taxa: its copies, and the groups they are in, have nothing to do with each other.
+    """
+    found = {name: np.zeros(RESAMPLES) for name in names}
+    for split in splits:
+        taxa = np.unique(split.truth)
+        places = [np.flatnonzero(split.truth == taxon) for taxon in taxa]
+        groups = {name: singletons_for_noise(split.answers[name].labels) for name in names}
+        for number in range(RESAMPLES):
+            drawn = random.integers(0, taxa.size, taxa.size)
+            copy = _copies(drawn)
+            rows = np.concatenate([places[taxon] for taxon in drawn])
+            copies = np.repeat(copy, [places[taxon].size for taxon in drawn])
+            for name in names:
+                most = int(max(split.truth.max(), groups[name].max())) + 1
+                value = adjusted_rand(split.truth[rows] + copies * most, groups[name][rows] + copies * most)
+                found[name][number] += value / len(splits)
+    return found
+
+
+def _copies(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each element how often its value came before it."""
+    order = np.argsort(drawn, kind="stable")
+    starts = np.searchsorted(drawn[order], drawn[order], side="left")
+    copies = np.empty(drawn.size, dtype=np.int64)
+    copies[order] = np.arange(drawn.size) - starts
+    return copies
+
+
+def page(found: dict[str, dict[str, Any]]) -> str:
+    """Return the results of all datasets as Markdown tables."""
+    lines: list[str] = []
+    for dataset, result in found.items():
+        sizes = ", ".join(f"{split['amplicons']} of {split['taxa']}" for split in result["splits"])
+        lines += [f"## {dataset}", "", f"Amplicons of taxa in each split: {sizes}.", ""]
+        header = ["method", *FIGURES, "ARI, 95 %", "ARI, oracle threshold", "ours minus it, 95 %"]
+        lines += ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
+        for name, row in sorted(result["methods"].items(), key=lambda item: -item[1]["ARI"]):
+            oracle = "–" if row["ARI oracle"] is None else f"{row['ARI oracle']:.3f}"
+            low, high = row["difference interval"]
+            gap = "" if name == OURS else f"{row['ours minus it']:+.3f} ({low:+.3f} to {high:+.3f})"
+            interval = "{:.3f} to {:.3f}".format(*row["ARI interval"])
+            cells = [name, *(f"{row[key]:.3f}" for key in FIGURES), interval, oracle, gap]
+            lines.append("| " + " | ".join(cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
