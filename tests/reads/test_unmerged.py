@@ -84,3 +84,10 @@ def test_long_reads_are_judged_by_errors_per_base(tmp_path: Path) -> None:
     header = (tmp_path / "u.fasta").read_text().splitlines()[0]
     assert header.endswith(";size=1;ee=12.0000")
     assert [size for _, _, size in read_sized(tmp_path / "u.fasta")] == [1]
+
+
+def test_mates_apart_have_no_length_window(tmp_path: Path) -> None:
+    files = Sequencer(read_length=170).write(tmp_path, "a", [LONG[0]] * 5)
+    config = PreprocessConfig(merge=MergeConfig(unmerged="concatenate"))
+    results = Chain(tmp_path / "out", config, window=(100, 250)).run([library("a", *files)])
+    assert sum(results.counts("a").values()) == 5

@@ -27,6 +27,7 @@ TOO_MANY_ERRORS = "too_many_expected_errors"
 """Reason of a loss, of the filter and of reads that were set aside but are near no ASV."""
 
 _HIGHEST_QUALITY = "93"
+_LONGEST = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class FilterSettings:
 
     def without_window(self, more_ambiguous: int) -> FilterSettings:
         """Return the settings for reads whose amplicon's length is not known and that have N put in."""
-        return replace(self, min_length=1, max_ambiguous=self.max_ambiguous + more_ambiguous)
+        return replace(self, min_length=1, max_length=_LONGEST, max_ambiguous=self.max_ambiguous + more_ambiguous)
 
 
 @dataclass(frozen=True)

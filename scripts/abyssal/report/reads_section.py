@@ -183,7 +183,7 @@ def _main_loss(ledger: Sequence[LedgerRow], library: str) -> str:
     if not lost:
         return "none"
     reads, step, reason = max(lost)
-    return f"{_reason(reason)} ({step}): {count(reads)}"
+    return f"{_reason(reason)} ({step.replace('_', ' ')}): {count(reads)}"
 
 
 def _loss_table(ledger: Sequence[LedgerRow], unit: str) -> Table:
