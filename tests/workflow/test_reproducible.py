@@ -92,7 +92,7 @@ def test_the_demo_with_umap_and_hdbscan_makes_the_same_bundle_twice(repository: 
         reference |= {key: study.config["markers"][MARKER]["reference"][key] for key in ("fasta", "lineages")}
         config["markers"][MARKER].pop("truth", None)
         config |= {"samples": "samples.tsv", "encoder": study.config["encoder"]}
-        assert config.get("cluster", {}).get("method", "umap-hdbscan") == "umap-hdbscan"
+        config |= {"cluster": {"method": "umap-hdbscan"}}
         run = Study(repository, study.directory, config)
         run.write()
         write_all_samples(repository, run.directory)
