@@ -79,6 +79,11 @@ def test_a_bundle_moves_through_a_registry(
     assert "current 3, previous 2" in run("bundle", "activate", "demo", "3", "--registry", registry).out
     assert run("bundle", "prune", "demo", "--keep", "0", "--registry", registry).out == "deleted: 1\n"
     listed = run("bundle", "list", "--registry", registry).out.splitlines()
+    assert "nothing is published there under the name elsewhere" in (
+        run("bundle", "list", "elsewhere", "--registry", registry).err
+    )
+    assert run("bundle", "prune", "elsewhere", "--registry", registry).code == 0
+    assert not (Path(registry) / "elsewhere").exists()
     assert [line.split("\t")[:4] for line in listed] == [
         ["demo", "2", "previous", "18S-V4"], ["demo", "3", "current", "18S-V4"]
     ]  # fmt: skip

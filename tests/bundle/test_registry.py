@@ -189,7 +189,9 @@ def test_labels_are_swapped_only_when_they_are_as_expected(registry: Registry, b
 @pytest.mark.parametrize(
     "raw", [b"", b"{}", b"[]", b'{"format": "abyssal-labels", "format_version": 2, "current": null, "previous": null, '
             b'"retired": []}', b'{"format": "abyssal-labels", "format_version": 1, "current": "../../etc", '
-            b'"previous": null, "retired": []}'],
+            b'"previous": null, "retired": []}', b'{"format": "abyssal-labels", "format_version": 1, "current": "", '
+            b'"previous": null, "retired": []}', b'{"format": "abyssal-labels", "format_version": 1, "current": null, '
+            b'"previous": null, "retired": {"1": 0}}'],
 )  # fmt: skip
 def test_damaged_labels_are_named(registry: Registry, bundle: Path, raw: bytes) -> None:
     registry.publish(bundle)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from abyssal.bundle.read import Bundle, open_bundle
-from abyssal.bundle.registry import Registry
+from abyssal.bundle.registry import Registry, open_registry
 from abyssal.bundle.registry.fetch import locked_directory
 from abyssal.errors import UsageError
 
@@ -121,3 +123,31 @@ def test_a_file_in_the_way_of_a_lock_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "place").write_text("")
     with pytest.raises(FileExistsError), locked_directory(tmp_path / "place"):
         pass
+
+
+def test_a_file_in_the_way_is_told_before_anything_is_fetched(registry: Registry, bundle: Path, tmp_path: Path) -> None:
+    registry.publish(bundle)
+    target = tmp_path / "place/fetched"
+    target.parent.mkdir()
+    target.write_text("mine")
+    with pytest.raises(UsageError, match="fetched: is a file"):
+        registry.fetch("demo", "1", target)
+    assert [path.name for path in target.parent.iterdir()] == ["fetched"]
+
+
+@pytest.mark.parametrize("verb", ["publish", "fetch"])
+def test_a_full_disk_is_one_line_and_leaves_nothing_to_see(bundle: Path, tmp_path: Path, verb: str) -> None:
+    """A limit on the size of files fails as a full disk does: in the middle of a write."""
+    registry = tmp_path / "registry"
+    open_registry(str(registry if verb == "fetch" else tmp_path / "other")).publish(bundle)
+    what = [str(bundle)] if verb == "publish" else ["demo@1", "-o", str(tmp_path / "fetched")]
+    command = [sys.executable, "-m", "abyssal.cli", "bundle", verb, *what, "--registry", str(registry)]
+    done = subprocess.run(
+        ["bash", "-c", 'ulimit -f 1 && exec "$@"', "bash", *command], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("ERROR: ")
+    assert "(File too large)" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "fetched").exists()
+    assert open_registry(str(registry)).versions("demo") == (["1"] if verb == "fetch" else [])

@@ -58,7 +58,8 @@ class Labels:
             values = json.loads(raw)
             form = (values["format"], values["format_version"])
             labels = cls(values["current"], values["previous"], tuple(values["retired"]))
-            sound = all(is_name(v) for v in (labels.current or "x", labels.previous or "x", *labels.retired))
+            named = [label for label in (labels.current, labels.previous) if label is not None]
+            sound = isinstance(values["retired"], list) and all(is_name(name) for name in (*named, *labels.retired))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             message = f"{source}: the labels are damaged ({type(error).__name__}); mend or remove this file"
             raise BundleError(message) from error

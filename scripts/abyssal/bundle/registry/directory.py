@@ -55,6 +55,9 @@ class DirectoryRegistry(Registry):
             try:
                 _copy_bundle(bundle, staging)
                 return _rename_once(staging, folder / bundle.version)
+            except OSError as error:
+                message = f"{folder / bundle.version}: cannot be made ({error.strerror}); nothing was published"
+                raise BundleError(message) from error
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
 
@@ -128,7 +131,9 @@ class DirectoryRegistry(Registry):
 
     def clean(self, name: str) -> None:
         """Remove what interrupted processes left, unless an upload is going on."""
-        folder = self._folder(name)
+        folder = self._root / name
+        if not folder.is_dir():
+            return
         with _lock(folder / ".uploads.lock", fcntl.LOCK_EX | fcntl.LOCK_NB) as free:
             if free:
                 for prefix in (_INCOMING, _LEAVING):
@@ -178,8 +183,7 @@ def _rename_once(staging: Path, target: Path) -> bool:
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             return False
-        message = f"{target}: cannot be made ({error.strerror})"
-        raise BundleError(message) from error
+        raise
     sync(target.parent)
     return True
 

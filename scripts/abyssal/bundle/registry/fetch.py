@@ -29,10 +29,13 @@ def fetch_files(target: Path, raw_manifest: bytes, manifest: Manifest, read_bloc
     """Make ``target`` the bundle of this manifest and return it opened.
 
     Raises:
-        UsageError: ``target`` holds something else.
-        BundleError: a file does not arrive as the manifest says.
+        UsageError: ``target`` is or holds something else.
+        BundleError: a file does not arrive as the manifest says, or cannot be written.
     """
     digest = hashlib.sha256(raw_manifest).hexdigest()
+    if target.exists() and not target.is_dir():
+        message = f"{target}: is a file; choose a directory that is not there yet"
+        raise UsageError(message)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.parent / f".{target.name}.{digest[:16]}.partial"
     with locked_directory(partial):
@@ -118,7 +121,13 @@ def _fetch_file(target: Path, path: str, entry: FileEntry, read_blocks: ReadBloc
         target.unlink()
     # The second round is for a first half that was damaged: it starts from nothing.
     for _ in range(2):
-        _append(target, entry.size, lambda offset: read_blocks(path, offset))
+        try:
+            _append(target, entry.size, lambda offset: read_blocks(path, offset))
+        except OSError as error:
+            message = (
+                f"{target}: cannot be written ({error.strerror}); make room and fetch again, which goes on from here"
+            )
+            raise BundleError(message) from error
         if target.stat().st_size == entry.size and sha256_file(target) == entry.sha256:
             return
         target.unlink()

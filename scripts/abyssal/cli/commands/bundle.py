@@ -218,10 +218,11 @@ def run_fetch(arguments: argparse.Namespace) -> None:
 def run_list(arguments: argparse.Namespace) -> int:
     """Print one line a version: name, version, labels, marker, digest; 1 when one of them is broken."""
     registry = _registry(arguments)
-    broken = 0
+    broken = listed = 0
     for name in [arguments.name] if arguments.name else registry.names():
         labels = registry.labels(name)
         for version in registry.versions(name):
+            listed += 1
             of_version = [label for label in ("current", "previous") if getattr(labels, label) == version]
             try:
                 manifest, digest = registry.manifest(name, version)
@@ -231,7 +232,13 @@ def run_list(arguments: argparse.Namespace) -> int:
                 sys.stderr.write(f"ERROR: {error}\n")
                 continue
             _say("\t".join((name, version, ",".join(of_version) or "-", manifest.marker.name, digest)))
+    if not listed:
+        sys.stderr.write(f"{registry.location}: nothing is published there{_under(arguments.name)}\n")
     return 1 if broken else 0
+
+
+def _under(name: str | None) -> str:
+    return f" under the name {name}" if name else ""
 
 
 def run_activate(arguments: argparse.Namespace) -> None:
