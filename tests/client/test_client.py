@@ -13,6 +13,7 @@ from support.serving import PacedClassifier, RunningServer, paced_model, rows_of
 
 from abyssal.client import Client, ServiceError, ServiceUnavailable
 from abyssal.client.asynchronous import AsyncClient
+from abyssal.client.errors import service_error
 from abyssal.config.models import NoveltyConfig
 from abyssal.errors import SequenceFormatError
 from abyssal.sequences.records import SequenceRecord
@@ -106,6 +107,14 @@ def test_async_stream_resumes_on_a_restarted_service_without_gap_or_repeat() -> 
         old.drain()
         with running_server(paced_model(PacedClassifier()), port=port):
             assert rows.result(60) == EXPECTED
+
+
+def test_a_call_that_ends_while_reads_are_sent_is_tried_again() -> None:
+    metadata = grpc.aio.Metadata()
+    broken = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, metadata, metadata, "Internal error from Core", "send")
+    failed = grpc.aio.AioRpcError(grpc.StatusCode.INTERNAL, metadata, metadata, "internal error; quote request id 1")
+    assert isinstance(service_error(broken, "here"), ServiceUnavailable)
+    assert not isinstance(service_error(failed, "here"), ServiceUnavailable)
 
 
 def test_stream_does_not_continue_on_another_model() -> None:

@@ -13,6 +13,8 @@ _PUSHBACK = "grpc-retry-pushback-ms"
 _RESOLVER = re.compile(r"(unix|unix-abstract|dns|ipv4|ipv6|passthrough):")
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _HIGHEST_PORT = 65535
+_BROKEN_WRITE = "Internal error from Core"
+"""What grpc.aio says when a call ended while a message was being sent, whatever status the service ended it with."""
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
@@ -53,6 +55,9 @@ def service_error(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> S
     """Return the typed error of a failed call to ``target`` (HOST:PORT)."""
     code = error.code()
     details = error.details() or "no details"
+    if code is grpc.StatusCode.INTERNAL and details == _BROKEN_WRITE:
+        # Another attempt goes on with the unanswered chunks, or learns the status.
+        code, details = grpc.StatusCode.UNAVAILABLE, "the connection broke while reads were being sent"
     metadata: Any = error.trailing_metadata() or ()  # pairs in one kind of call, a mapping in the other
     trailers = dict(metadata)
     retry_after = float(trailers[_PUSHBACK]) / 1000 if _PUSHBACK in trailers else None
