@@ -36,7 +36,7 @@ PIECE_ROWS = 1000
 """Rows of one object of results."""
 INPUT, HEADER = "input.jsonl.gz", "header.tsv"
 _CHUNK_READS = 500
-_POLL_SECONDS = 1.0
+_WAITS, _WAIT_SECONDS = 8, 0.125
 _EXPIRY_SECONDS = 3600.0
 _DAY_SECONDS = 86_400.0
 
@@ -128,7 +128,10 @@ class InferenceRunner:
                     continue
             except StoreError as error:
                 logger.warning("%s; trying again", error)
-            await asyncio.to_thread(self._state.coordination.wait, CLASSIFY, _POLL_SECONDS)
+            # In short waits: a thread that waits cannot be cancelled, and would hold up the end of the process.
+            for _ in range(_WAITS):
+                if await asyncio.to_thread(self._state.coordination.wait, CLASSIFY, _WAIT_SECONDS):
+                    break
 
     async def _work(self, claim: Claim) -> None:
         queue = self._state.queue

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from abyssal_server.jobs.requests import REPOSITORY
 from abyssal_server.places import PlaceSettings
 
 
@@ -26,6 +27,7 @@ class WorkerSettings(PlaceSettings):
     workspaces: Path | None = Field(None, description="Directory of running jobs; none: work in data.")
     keep_workspaces: bool = Field(default=False, description="Keep a job's directory after it succeeded.")
     poll_seconds: Annotated[float, Field(gt=0.0, le=60.0)] = Field(1.0, description="Time between looks for jobs.")
+    workflow: Path = Field(REPOSITORY, description="Checkout whose Snakefile is run.")
     profile: Path | None = Field(None, description="Snakemake profile, for example one that submits to Slurm.")
 
     @property

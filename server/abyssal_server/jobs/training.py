@@ -20,7 +20,6 @@ from abyssal_server.jobs.processes import JobProcess, kill_marked
 from abyssal_server.jobs.progress import EventFile, GrowingText
 from abyssal_server.jobs.publishing import activate_bundle, bundles_of, publish_bundle
 from abyssal_server.jobs.queue import Claim, JobQueue, State
-from abyssal_server.jobs.requests import REPOSITORY
 from abyssal_server.jobs.settings import WorkerSettings
 from abyssal_server.jobs.workspace import Workspace, snakemake_environment
 from abyssal_server.places import Places
@@ -51,7 +50,6 @@ class Training:
         settings: of the worker.
         places: the stores.
         queue: the jobs.
-        host: mark of this host's workers, part of the mark of processes.
     """
 
     def __init__(self, settings: WorkerSettings, places: Places, queue: JobQueue) -> None:
@@ -150,7 +148,7 @@ class Training:
 
     def _command(self, workspace: Workspace) -> list[str]:
         command = [
-            sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"),
+            sys.executable, "-m", "snakemake", "--snakefile", str(self._settings.workflow.resolve() / "Snakefile"),
             "--directory", str(workspace.directory), "--configfile", str(workspace.config_file),
             "--rerun-incomplete", "--nolock", "--nocolor", "--logger", "abyssal",
         ]  # fmt: skip

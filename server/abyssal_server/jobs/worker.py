@@ -104,7 +104,7 @@ class Worker:
 def run_worker(settings: WorkerSettings, *, ready_file: Path | None = None) -> None:
     """Work until SIGTERM or SIGINT; ``ready_file`` is written once the stores are open."""
     logger.info("settings: %s", settings.model_dump_json())
-    places = Places(settings)
+    places = _opened(settings)
     worker = Worker(settings, places)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -114,3 +114,13 @@ def run_worker(settings: WorkerSettings, *, ready_file: Path | None = None) -> N
         worker.run()
     finally:
         places.close()
+
+
+def _opened(settings: WorkerSettings) -> Places:
+    """Open the stores; those that do not answer yet are waited for."""
+    while True:
+        try:
+            return Places(settings)
+        except StoreError as error:
+            logger.warning("%s; trying again", error)
+            time.sleep(1.0)
