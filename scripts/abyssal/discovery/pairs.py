@@ -7,6 +7,7 @@ Known taxa are hidden from the reference in turn, so that a pair is described as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from abyssal.discovery.clusterers import ClusterItems
 from abyssal.discovery.describe import EmbeddedReference
+from abyssal.taxonomy.approximate import EXACT_LIMIT, ApproximateSearch, CoarseLists
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -33,6 +35,7 @@ _FARTHEST = 0.25
 """Edits beyond this share of the longer sequence are not counted but set to ``_BEYOND``."""
 _BEYOND = 0.3
 _BLOCK = 512
+_PAIR_BLOCK = 100_000
 _LEAST = 0.01
 """Keeps ratios finite where the nearest known taxon is at no distance."""
 
@@ -112,10 +115,9 @@ class PairModel:
 
     def probabilities(self, items: ClusterItems) -> Pairs:
         """Return the probability, 0..1, that the two items of each near pair are of one taxon."""
-        pairs = describe_pairs(items, self.known)
-        if len(pairs.places) == 0:
-            return Pairs(pairs.places, np.zeros(0))
-        return Pairs(pairs.places, np.round(self.trees.predict_proba(pairs.values)[:, 1], 6))
+        places = _near_pairs(items.vectors)
+        found = [self.trees.predict_proba(values)[:, 1] for values in _described(items, self.known, places)]
+        return Pairs(places, np.round(np.concatenate(found), 6) if found else np.zeros(0))
 
     def hiding(self, taxa: NDArray[np.int64]) -> PairModel:
         """Return the model beside whose known taxa these are not."""
@@ -152,42 +154,62 @@ def describe_pairs(items: ClusterItems, known: KnownTaxa) -> Pairs:
     first and over the sum of the distances to the known; the shorter length over the longer.
     """
     places = _near_pairs(items.vectors)
+    blocks = list(_described(items, known, places))
+    return Pairs(places, np.concatenate(blocks) if blocks else np.zeros((0, 9)))
+
+
+def _described(items: ClusterItems, known: KnownTaxa, places: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
+    """Yield the features of so many pairs at a time that their vectors fit into memory."""
     near, gap, width = _surroundings(items.vectors, known)
-    first, second = places.T
-    cosine = np.einsum("ij,ij->i", items.vectors[first], items.vectors[second]).astype(np.float64)
-    distance = np.round(np.clip(1.0 - cosine, 0.0, 2.0), 6)
     lengths = np.array([len(sequence) for sequence in items.sequences], dtype=np.float64)
-    between, reach = gap[first] + gap[second], near[first] + near[second]
-    columns = [
-        np.array([_edits(items.sequences[i], items.sequences[j]) for i, j in places]),
-        distance,
-        np.maximum(near[first], near[second]),
-        np.minimum(near[first], near[second]),
-        between / 2,
-        _mean_of_known(width[first], width[second]),
-        distance / (between + _LEAST),
-        distance / (reach + _LEAST),
-        np.minimum(lengths[first], lengths[second]) / np.maximum(lengths[first], lengths[second]),
-    ]
-    return Pairs(places, np.stack(columns, axis=1))
+    for start in range(0, len(places), _PAIR_BLOCK):
+        first, second = places[start : start + _PAIR_BLOCK].T
+        cosine = np.einsum("ij,ij->i", items.vectors[first], items.vectors[second]).astype(np.float64)
+        distance = np.round(np.clip(1.0 - cosine, 0.0, 2.0), 6)
+        between, reach = gap[first] + gap[second], near[first] + near[second]
+        columns = [
+            np.array([_edits(items.sequences[i], items.sequences[j]) for i, j in zip(first, second, strict=True)]),
+            distance,
+            np.maximum(near[first], near[second]),
+            np.minimum(near[first], near[second]),
+            between / 2,
+            _mean_of_known(width[first], width[second]),
+            distance / (between + _LEAST),
+            distance / (reach + _LEAST),
+            np.minimum(lengths[first], lengths[second]) / np.maximum(lengths[first], lengths[second]),
+        ]
+        yield np.stack(columns, axis=1)
 
 
 def _near_pairs(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return each item with its nearest ones; above 50,000 items the search visits only the nearest lists."""
     count = len(vectors)
     most = min(NEIGHBOURS, count - 1)
     if most < 1:
         return np.zeros((0, 2), dtype=np.int64)
+    search = None if count <= EXACT_LIMIT else ApproximateSearch(vectors, CoarseLists.train(vectors))
     found = []
     for start in range(0, count, _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, count))
-        similarity = np.round(vectors[rows] @ vectors.T, 6)
-        similarity[rows - start, rows] = -np.inf
-        nearest = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
-        alike = np.take_along_axis(similarity, nearest, axis=1) >= LEAST_COSINE
-        pairs = np.stack([np.repeat(rows, most), nearest.ravel()], axis=1)
-        found.append(np.sort(pairs[alike.ravel()], axis=1))
-    joined = np.concatenate(found)
-    return np.stack(np.divmod(np.unique(joined[:, 0] * count + joined[:, 1]), count), axis=1)
+        if search is None:
+            nearest, similarity = _exact(vectors, rows, most)
+        else:
+            nearest, similarity = search.search(vectors[rows], most + 1)
+        pairs = np.stack([np.repeat(rows, nearest.shape[1]), nearest.ravel()], axis=1)
+        # An item is no neighbour of its own, and the lists visited may hold fewer items than asked for (-1).
+        wanted = (similarity.ravel() >= LEAST_COSINE) & (pairs[:, 0] != pairs[:, 1]) & (pairs[:, 1] >= 0)
+        joined = np.sort(pairs[wanted], axis=1)
+        found.append(joined[:, 0] * count + joined[:, 1])
+    return np.stack(np.divmod(np.unique(np.concatenate(found)), count), axis=1)
+
+
+def _exact(
+    vectors: NDArray[np.float32], rows: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    similarity = np.round(vectors[rows] @ vectors.T, 6)
+    similarity[np.arange(len(rows)), rows] = -1.0
+    nearest = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
+    return nearest, np.take_along_axis(similarity, nearest, axis=1)
 
 
 def _edits(first: str, second: str) -> float:
