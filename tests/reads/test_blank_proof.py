@@ -37,6 +37,11 @@ def turned_round() -> Pair:
     return GOOD.pairs(SPECIES * 5, flipped=True)
 
 
+def read_backwards() -> Pair:
+    first, second = GOOD.pairs(SPECIES * 5)
+    return tuple([(name, read[::-1], quality) for name, read, quality in reads] for reads in (first, second))
+
+
 def noise() -> Pair:
     return tuple([(f"r{n}", random_sequence(RNG, 170), "I" * 170) for n in range(30)] for _ in range(2))
 
@@ -54,6 +59,7 @@ HOPELESS: dict[str, Callable[[], Pair]] = {
     "primer dimers": lambda: GOOD.pairs(["", "A", "ACG"] * 10),
     "wrong marker": lambda: OTHER_MARKER.pairs(SPECIES * 5),
     "turned round": turned_round,
+    "read backwards": read_backwards,
     "noise": noise,
     "terrible quality": terrible_quality,
     "short reads": lambda: tuple([("r", "ACG", "III")] for _ in range(2)),
