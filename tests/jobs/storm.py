@@ -250,7 +250,7 @@ class Site:
         with contextlib.suppress(AbyssalError):
             for job in self.running():
                 if f":{worker.process.pid}:" in job["worker"]:
-                    self._interrupted[job["_id"]] = (job["fence"], time.monotonic())
+                    self._interrupted[job["_id"]] = (job["fence"], time.time())
 
     def running(self) -> list[dict[str, Any]]:
         return [job for state in CLAIMED for job in self.queue.jobs({"kind": "train", "state": state.value})]
@@ -262,9 +262,9 @@ class Site:
                 with contextlib.suppress(AbyssalError):
                     job = self.queue.get(identity)
                     # A frozen worker that came back in time still holds its claim.
-                    renewed = job["fence"] == fence and job["lease_until"] > time.time() + LEASE_SECONDS / 2
+                    renewed = job["fence"] == fence and job["lease_until"] > at + LEASE_SECONDS
                     if job["fence"] != fence or job["state"] not in CLAIMED or renewed:
-                        self.outcome.recoveries.append(time.monotonic() - at)
+                        self.outcome.recoveries.append(time.time() - at)
                         del self._interrupted[identity]
             time.sleep(0.1)
 

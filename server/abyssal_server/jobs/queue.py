@@ -163,9 +163,15 @@ class JobQueue:
         ended = {"state": state.value, "finished": self._clock(), "lease_until": 0.0, **(values or {})}
         return self._change(claim, ended)
 
-    def release(self, claim: Claim) -> None:
-        """Give a job back so that it is claimed again at once; raises LeaseLost."""
-        self._change(claim, {"state": State.QUEUED.value, "lease_until": 0.0, "worker": ""})
+    def release(self, claim: Claim, *, lost: bool = False) -> None:
+        """Give a job back so that it is claimed again at once; raises LeaseLost.
+
+        Args:
+            claim: what is given back.
+            lost: whether the attempt counts like one whose worker died.
+        """
+        values = {"state": State.QUEUED.value, "lease_until": 0.0, "worker": ""}
+        self._change(claim, values, increase={"lost": int(lost)})
 
     def cancel(self, identity: str) -> Document:
         """End a waiting job, or ask the worker of a running one to end it.
@@ -223,10 +229,10 @@ class JobQueue:
             return None
         return int(job["fence"]) == fence and job["state"] in CLAIMED
 
-    def _change(self, claim: Claim, values: Mapping[str, Any]) -> Document:
+    def _change(self, claim: Claim, values: Mapping[str, Any], increase: Mapping[str, int] | None = None) -> Document:
         states = OneOf(tuple(state.value for state in CLAIMED))
         where: Where = {ID: claim.id, "fence": claim.fence, "state": states}
-        changed = self._store.change_one(JOBS, where, values=values)
+        changed = self._store.change_one(JOBS, where, values=values, increase=increase)
         if changed is None:
             message = f"job {claim.id}: claim {claim.fence} does not hold any more"
             raise LeaseLost(message)

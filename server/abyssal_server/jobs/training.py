@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 _REPORT_SECONDS = 1.0
 _TAIL_CHARACTERS = 2000
+_KILLED = (-9, 137)
+"""Exit statuses of a supervisor that was killed, and of one whose command was."""
 
 
 class RunFailed(Exception):
@@ -37,6 +39,10 @@ class RunFailed(Exception):
     def __init__(self, detail: str, rule: str = "") -> None:
         super().__init__(detail)
         self.rule = rule
+
+
+class Killed(Exception):
+    """Somebody killed the run, the kernel short of memory for example; that is no failure of the workflow."""
 
 
 class Cancelled(Exception):
@@ -71,6 +77,9 @@ class Training:
                 self._attempt(claim, lease, log, stopping)
             except Cancelled:
                 self._queue.finish(claim, State.CANCELLED)
+            except Killed:
+                log.append("=== the run was killed; it is tried again\n")
+                self._queue.release(claim, lost=True)
             except RunFailed as error:
                 values = {"error": {"detail": str(error), "rule": error.rule or None}}
                 self._queue.finish(claim, State.FAILED, values)
@@ -125,6 +134,8 @@ class Training:
         tail = self._report(claim, events, text, log, tail, last=True)
         if lease.cancelled.is_set():
             raise Cancelled
+        if status in _KILLED and not asked:
+            raise Killed
         if status:
             progress = events.progress
             failed = progress.failed_rule or next(iter(progress.to_json()["running"]), "")

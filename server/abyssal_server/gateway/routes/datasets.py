@@ -116,7 +116,8 @@ def add_file(request: Request, caller: Inferrer, dataset_id: DatasetId, file: Fi
 
 @router.head(
     "/datasets/{dataset_id}/files/{index}", summary="How much of a file is there",
-    responses={200: {"headers": _OFFSET}, **problems(401, 403, 404, 422, 429, 503)},
+    status_code=204,
+    responses={204: {"headers": _OFFSET}, **problems(401, 403, 404, 422, 429, 503)},
 )  # fmt: skip
 def file_offset(request: Request, caller: Inferrer, dataset_id: DatasetId, index: FileIndex) -> Response:
     """Say where a file goes on."""
@@ -125,7 +126,7 @@ def file_offset(request: Request, caller: Inferrer, dataset_id: DatasetId, index
     row = file_of(dataset, index)
     received = _received(state, dataset).get(index, row["bytes"])
     headers = {"Upload-Offset": str(received), "Upload-Length": str(row["bytes"]), "Cache-Control": "no-store"}
-    return Response(status_code=200, headers=headers)
+    return Response(status_code=204, headers=headers)
 
 
 @router.patch(

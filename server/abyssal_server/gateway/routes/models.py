@@ -16,7 +16,7 @@ from abyssal.client.session import ModelInfo
 from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc, models_pb2, models_pb2_grpc
 from abyssal.inference.v1.common_pb2 import Model
 from abyssal.stores.documents import ID
-from abyssal_server.errors import Conflict, InvalidRequest, Missing
+from abyssal_server.errors import Conflict, InvalidRequest, Missing, NotPossible
 from abyssal_server.gateway.files import framed_bytes, stream_object
 from abyssal_server.gateway.problems import gives, problems
 from abyssal_server.gateway.published import CARD, METRICS, REPORT, align
@@ -227,4 +227,7 @@ async def _call(
         failure: ServiceError = service_error(error, state.client.target)
         if failure.code is grpc.StatusCode.ABORTED:
             raise Conflict(str(failure)) from error
+        if failure.code is grpc.StatusCode.UNIMPLEMENTED:
+            message = "the service was started without a credential for ModelAdmin; give both the same admin token"
+            raise NotPossible(message) from error
         raise failure from error
