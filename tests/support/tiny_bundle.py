@@ -60,7 +60,7 @@ def synthetic_reference(seed: int = 3) -> AmpliconReference:
     return AmpliconReference(RANKS, tuple(ids), tuple(sequences), tuple(members))
 
 
-def make_tiny_bundle(folder: Path, *, version: str = "1") -> Path:
+def make_tiny_bundle(folder: Path, *, version: str = "1", name: str = "toy") -> Path:
     """Build the bundle below ``folder`` and return its directory."""
     folder.mkdir(parents=True, exist_ok=True)
     reference = synthetic_reference()
@@ -77,7 +77,7 @@ def make_tiny_bundle(folder: Path, *, version: str = "1") -> Path:
     write_bundle(
         folder / "bundle",
         inputs=BundleInputs(model_folder, folder / "metrics.json", folder / "report.html"),
-        identity=BundleIdentity("toy", version, Marker(name="toy"), RANKS, encoder.digest, "0.1.0"),
+        identity=BundleIdentity(name, version, Marker(name="toy"), RANKS, encoder.digest, "0.1.0"),
         golden=select_golden_queries(pairs, [], seed=1),
         load=Classifier.load,
     )

@@ -39,10 +39,10 @@ function themed(layout) {
 
 /**
  * A figure with its caption. draw() returns {traces, layout, height, label}; redraw when data change with .update().
- * The picture has a name for screen readers; the same numbers stand in a table beside it.
+ * The picture has a name for screen readers (a group: its tool buttons take the focus); a table beside it has the numbers.
  */
 export function chart(caption, draw) {
-  const plot = h("div", { class: "plot", role: "img" });
+  const plot = h("div", { class: "plot", role: "group" });
   const figure = h("figure", {}, plot, caption && h("figcaption", {}, caption));
   const dark = matchMedia("(prefers-color-scheme: dark)");
   let drawn = false;

@@ -84,7 +84,7 @@ export class ResultsTable {
     const from = Math.max(0, this.placeAt(y) - MORE);
     const to = Math.min(this.rows.length, this.placeAt(y + view) + 1 + MORE);
     if (!always && from === this.from && to === this.to) return;
-    const held = this.body.contains(document.activeElement) ? document.activeElement.closest("tr")?.dataset.place : undefined;
+    const held = document.activeElement?.classList.contains("row-button") && this.body.contains(document.activeElement);
     this.from = from;
     this.to = to;
     const made = [];
@@ -99,7 +99,7 @@ export class ResultsTable {
     const end = this.top(this.rows.length);
     this.above.style.height = `${this.top(from)}px`;
     this.below.style.height = `${Math.max(0, end - this.top(to))}px`;
-    if (held !== undefined) this.focus(Number(held), false);
+    if (held) this.focus(this.active, false);
   }
 
   row(place) {

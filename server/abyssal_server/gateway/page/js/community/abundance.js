@@ -27,6 +27,7 @@ export function abundance(study) {
   return h("div", {}, field("Rank", rank), figure, numbers);
 }
 
+const total = (reads) => reads.reduce((a, b) => a + b, 0);
 const share = (value, whole) => (whole ? (100 * value) / whole : 0);
 const sampleName = (sample) => (sample.control ? `${sample.name} (control)` : sample.name);
 
@@ -43,7 +44,6 @@ function grouped(study, rank) {
     taxon.reads.forEach((value, place) => { reads[place] += value; });
     sums.set(name, reads);
   }
-  const total = (reads) => reads.reduce((a, b) => a + b, 0);
   const named = [...sums.keys()].filter((name) => name !== UNKNOWN && name !== NONE).sort((a, b) => total(sums.get(b)) - total(sums.get(a)));
   const made = named.slice(0, PALETTE.length).map((name, place) => ({ name, reads: sums.get(name), colour: PALETTE[place] }));
   const rest = named.slice(PALETTE.length);
@@ -52,8 +52,14 @@ function grouped(study, rank) {
   return made;
 }
 
-/** Open where there is neither one bar of one colour nor a hundred names. */
+/** Open where there is neither one bar of one colour nor a hundred names, and where most reads have a name. */
 function opening(study) {
-  const names = study.ranks.map((_, rank) => new Set(study.taxa.map((taxon) => nameAt(study, taxon, rank)).filter(Boolean)).size);
-  return names.reduce((best, size, rank) => (Math.abs(size - PALETTE.length) < Math.abs(names[best] - PALETTE.length) ? rank : best), 0);
+  const all = study.taxa.reduce((sum, taxon) => sum + total(taxon.reads), 0) || 1;
+  const cost = study.ranks.map((_, rank) => {
+    const named = study.taxa.filter((taxon) => nameAt(study, taxon, rank));
+    const names = new Set(named.map((taxon) => nameAt(study, taxon, rank))).size;
+    const reads = named.reduce((sum, taxon) => sum + total(taxon.reads), 0);
+    return names ? 8 * Math.abs(Math.log(names / PALETTE.length)) + (20 * (all - reads)) / all : Infinity;
+  });
+  return cost.indexOf(Math.min(...cost));
 }

@@ -23,12 +23,12 @@ export function clusterMap(study) {
     chart(`${plural(variants.length, "variant")} of your samples, of these ${count(variants.length - known.length)} in ${plural(groups.size, "group")} of unknowns; ${plural(Math.ceil(references.length / step), "reference sequence")}. The axes have no unit.`, (colour) => ({
       height: 620, label: "Map of variants by similarity; the tab Unknown groups holds the same groups as a table",
       traces: [
-        trace("reference", references.filter((_, place) => place % step === 0), { color: colour("--line"), size: 6, line: { width: 1, color: colour("--unsure") } }),
+        trace("reference", references.filter((_, place) => place % step === 0), { color: colour("--line"), size: 7, line: { width: 1, color: colour("--strong-line") } }),
         trace("known or near to it", known, { color: OTHER, size: known.map(sizeOf), opacity: 0.75 }),
         ...(rest.length ? [trace("smaller groups of unknowns", rest, { color: colour("--new"), symbol: "x", size: rest.map(sizeOf) })] : []),
         ...shown.map(([name, members], place) => trace(name, members, { color: PALETTE[place], symbol: SHAPES[place], size: members.map(sizeOf), line: { width: 1.2, color: colour("--ink") } })),
       ].filter((one) => one.x.length),
-      layout: { xaxis: { showticklabels: false, zeroline: false }, yaxis: { showticklabels: false, zeroline: false }, legend: { orientation: "h", y: -0.04, itemsizing: "constant" }, margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "closest" },
+      layout: { xaxis: { visible: false }, yaxis: { visible: false }, legend: { orientation: "h", y: -0.04, itemsizing: "constant" }, margin: { l: 8, r: 8, t: 8, b: 8 }, hovermode: "closest" },
     })));
 }
 

@@ -32,8 +32,10 @@ function tableBlock(lines, at) {
   const cells = (line) => line.replace(/^\||\|\s*$/g, "").split("|").map((cell) => cell.trim());
   const columns = cells(lines[at]);
   const named = columns.some(Boolean);
-  const body = lines.slice(at + 2, end).map((line) => h("tr", {}, cells(line).map((cell, place) => (named || place
-    ? h("td", { class: /^-?[\d.]+$/.test(cell) ? "number" : null }, inline(cell)) : h("th", { scope: "row" }, inline(cell))))));
+  const rows = lines.slice(at + 2, end).map(cells);
+  const numbers = columns.map((_, place) => rows.every((row) => /^-?\d+(\.\d+)?$/.test(row[place] ?? "")));
+  const body = rows.map((row) => h("tr", {}, row.map((cell, place) => (named || place
+    ? h("td", { class: numbers[place] ? "number" : null }, inline(cell)) : h("th", { scope: "row" }, inline(cell))))));
   return {
     node: h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": named ? columns.join(", ") : "Facts" },
       h("table", { class: "plain" }, named && h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, inline(name))))), h("tbody", {}, body))),

@@ -25,7 +25,7 @@ async function all(frame) {
       h("a", { href: `#/models/${model.digest}` }, model.name), model.version, model.marker, h("span", {}, badges(model)),
       ...(isAdmin() ? [actions(model, models, trouble, frame)] : []),
     ])) : empty("No model yet.", h("p", {}, "Train one on a dataset.")),
-    !isAdmin() && h("p", { class: "soft small" }, "Administrators choose which model answers."));
+    h("p", { class: "soft small", hidden: isAdmin() }, "Administrators choose which model answers."));
 }
 
 /** Buttons for administrators; what must be current now is sent along, so that two of them do not undo each other. */
