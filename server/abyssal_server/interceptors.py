@@ -113,8 +113,11 @@ class _Unreadable:
     """Stands for bytes that are no message of the method's kind."""
 
 
-def _decoder(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+def _decoder(decode: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
     """Return what decodes a request; gRPC answers an exception here with INTERNAL, before the guard sees the call."""
+
+    if decode is None:
+        return None
 
     def decoded(data: bytes) -> Any:
         try:
