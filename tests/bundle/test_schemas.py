@@ -52,10 +52,10 @@ def test_kept_bundles_open_and_answer_as_they_did(kept: Path) -> None:
     bundle = open_bundle(kept)
     assert kept.name.split("-")[:2] == ["format", str(bundle.manifest.format_version)]
     classifier = Classifier.load(kept)
-    assert self_test(classifier, bundle).sequences == 32
-    assert classifier.model.index.taxa.added is not None
-    shifts = read_json(kept / "calibration.json").get("right_shifts")
-    assert (shifts is None) == kept.name.endswith("without-shifts")
+    early = kept.name.endswith("without-shifts")
+    assert self_test(classifier, bundle).sequences == (24 if early else 32)
+    assert (classifier.model.index.taxa.added is None) == early
+    assert ("right_shifts" in read_json(kept / "calibration.json")) != early
 
 
 def test_a_bundle_written_today_is_like_the_kept_one(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.bundle.conftest import identity
 
-from abyssal.bundle.card import flatten_numbers, operating_points
+from abyssal.bundle.card import flatten_numbers, operating_points, render_card
 from abyssal.bundle.golden import read_golden, select_golden_queries, self_test
 from abyssal.bundle.manifest import FORMAT_VERSION, Marker
 from abyssal.bundle.read import open_bundle
@@ -140,11 +142,30 @@ def test_the_card_states_facts_of_the_files(bundle: Path) -> None:
 
 def test_operating_points_are_listed_by_rank_and_method() -> None:
     figures = {"recall": 0.5, "precision": 0.9, "over_classified": 0.05, "coverage": 0.4}
-    metrics = {"methods": {m: {"ranks": {"genus": {"operating_point": figures}}} for m in ("sintax", "abyssal")}}
+    metrics: dict[str, Any] = {
+        "methods": {m: {"ranks": {"genus": {"operating_point": figures}}} for m in ("sintax", "abyssal")}
+    }
+    metrics["methods"]["abyssal"]["ranks"]["genus"] |= {"present": 20, "absent": 1}
     assert operating_points(metrics, ("family", "genus")) == [
-        ("genus", "abyssal", figures), ("genus", "sintax", figures)
-    ]  # fmt: skip
+        ("genus", "abyssal", {**figures, "present": 20, "absent": 1}),
+        ("genus", "sintax", {**figures, "present": 0, "absent": 0}),
+    ]
     assert operating_points({"genus": {"recall": 1}}, ("genus",)) == []
+
+
+def test_the_card_says_on_how_many_sequences_each_share_rests(bundle: Path) -> None:
+    point = {"recall": 0.5, "precision": 0.9, "over_classified": 1.0, "coverage": 0.4}
+    ranks = {"genus": {"operating_point": point, "present": 20, "absent": 1}}
+    ranks["domain"] = {"operating_point": point, "present": 21, "absent": 0}
+    metrics = {
+        "methods": {"abyssal": {"ranks": ranks}}, "split": {"strata": {"known": 20, "new genus": 1}},
+        "encoder_saw_queries": {"note": "it saw none of them"},
+    }  # fmt: skip
+    card = render_card(identity(), bundle, metrics)
+    assert "21 held-out sequences of the reference, by what the rest of it lacks: known 20, new genus 1." in card
+    assert "Encoder: it saw none of them." in card
+    assert "| genus | abyssal | 20 | 0.500 | 0.900 | 1 | 1.000 | 0.400 |" in card
+    assert "| domain | abyssal | 21 | 0.500 | 0.900 | 0 | - | 0.400 |" in card
 
 
 def test_numbers_are_flattened_by_path() -> None:

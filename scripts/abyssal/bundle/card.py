@@ -39,6 +39,8 @@ def render_card(identity: BundleIdentity, directory: Path, metrics: Mapping[str,
         putative_taxa=_count_rows(directory / "putative_taxa.tsv"),
         golden=_count_rows(directory / "golden.tsv"),
         points=operating_points(metrics, identity.ranks),
+        strata=_strata(metrics),
+        seen=_encoder_note(metrics),
         baseline_wins=len(metrics.get("baseline_wins") or ()),
         metrics=numbers[:_MOST_METRICS],
         metrics_left_out=max(0, len(numbers) - _MOST_METRICS),
@@ -46,7 +48,10 @@ def render_card(identity: BundleIdentity, directory: Path, metrics: Mapping[str,
 
 
 def operating_points(metrics: Mapping[str, Any], ranks: Sequence[str]) -> list[tuple[str, str, dict[str, float]]]:
-    """Return (rank, method, figures) at the method's own threshold; empty for metrics of another shape."""
+    """Return (rank, method, figures) at the method's own threshold; empty for metrics of another shape.
+
+    The figures are those of ``_FIGURES`` and the numbers of queries they are shares of, ``present`` and ``absent``.
+    """
     points = []
     methods = metrics.get("methods")
     if isinstance(methods, Mapping):
@@ -54,8 +59,21 @@ def operating_points(metrics: Mapping[str, Any], ranks: Sequence[str]) -> list[t
             at_rank = methods[method].get("ranks", {}).get(rank, {})
             point = at_rank.get("operating_point") or {}
             if all(isinstance(point.get(figure), (int, float)) for figure in _FIGURES):
-                points.append((rank, method, {figure: float(point[figure]) for figure in _FIGURES}))
+                counts = {name: int(at_rank.get(name, 0)) for name in ("present", "absent")}
+                points.append((rank, method, {figure: float(point[figure]) for figure in _FIGURES} | counts))
     return points
+
+
+def _strata(metrics: Mapping[str, Any]) -> dict[str, int]:
+    """Return the number of held-out queries by what of them is new; empty for metrics of another shape."""
+    split = metrics.get("split")
+    found = split.get("strata") if isinstance(split, Mapping) else None
+    return {str(name): int(count) for name, count in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _encoder_note(metrics: Mapping[str, Any]) -> str:
+    seen = metrics.get("encoder_saw_queries")
+    return str(seen.get("note", "")) if isinstance(seen, Mapping) else ""
 
 
 def flatten_numbers(values: Any, prefix: str = "") -> list[tuple[str, float]]:

@@ -57,6 +57,9 @@ class Calibration(_Open):
     novelty: NoveltyConfig = Field(description="The mix of novel taxa for which confidences hold.")
     thresholds: list[float] = Field(description="Per rank: a name is accepted when its confidence is above.")
     off_target: OffTarget
+    right_shifts: list[list[float]] | None = Field(
+        None, description="Per rank: what each stratum adds to the log-odds that a name is right; absent: nothing."
+    )
     summary: dict[str, Any] = Field(description="Counts and thresholds at other bounds, for people.")
 
 
