@@ -19,6 +19,7 @@ from abyssal.client.asynchronous import AsyncClient
 from abyssal.errors import AbyssalError
 from abyssal_server.datasets.uploads import WrongOffset
 from abyssal_server.errors import Unauthenticated
+from abyssal_server.gateway import examples
 from abyssal_server.gateway.inference import InferenceRunner
 from abyssal_server.gateway.middleware import REQUEST_ID, RequestGuard
 from abyssal_server.gateway.page_files import add_page
@@ -30,6 +31,8 @@ from abyssal_server.gateway.state import GatewayState
 
 _MOST_PROBLEMS = 20
 _BULK_ATTEMPTS = 12
+_SMALL_ATTEMPTS = 2
+"""A call that ends while it is sent hides its status; the second attempt learns it."""
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:
@@ -69,7 +72,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings = state.settings
     access = Access(key=settings.service_key())
     bulk = AsyncClient(settings.server, timeout=settings.request_seconds, attempts=_BULK_ATTEMPTS, access=access)
-    async with AsyncClient(settings.server, timeout=settings.request_seconds, access=access) as client, bulk:
+    client = AsyncClient(settings.server, timeout=settings.request_seconds, attempts=_SMALL_ATTEMPTS, access=access)
+    async with client, bulk:
         state.client = client
         runners = [asyncio.create_task(InferenceRunner(state, bulk).run()) for _ in range(settings.inference_jobs)]
         try:
@@ -89,7 +93,8 @@ def _describe_access(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = described()
-        document.setdefault("components", {})["securitySchemes"] = {
+        document["components"]["schemas"] |= examples.SCHEMAS
+        document["components"]["securitySchemes"] = {
             "bearer": {"type": "http", "scheme": "bearer", "description": "API key, JSON web token or admin token."},
             "cookie": {"type": "apiKey", "in": "cookie", "name": "abyssal_session", "description": "Of POST /session."},
         }

@@ -14,7 +14,7 @@ REQUEST_BODY: dict[str, Any] = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": ClassifyInput.model_json_schema(),
+            "schema": {"$ref": "#/components/schemas/ClassifyInput"},
             "example": {"sequences": [{"id": "read-1", "sequence": _SEQUENCE}]},
         },
         "text/plain": _FASTA,
@@ -67,3 +67,7 @@ ANSWERS: dict[str, Any] = {
     "application/json": {"example": _ANSWER},
     "text/tab-separated-values": {"schema": {"type": "string"}},
 }
+
+_CLASSIFY_INPUT = ClassifyInput.model_json_schema(ref_template="#/components/schemas/{model}")
+SCHEMAS: dict[str, Any] = {**_CLASSIFY_INPUT.pop("$defs"), "ClassifyInput": _CLASSIFY_INPUT}
+"""What the body of POST /inference/classify refers to; FastAPI reads that body itself only as a stream."""

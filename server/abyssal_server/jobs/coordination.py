@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 _WINDOW_SECONDS = 60
 _PREFIX = "abyssal:"
 _REDIS_SECONDS = 1.0
+_ABSENT_SECONDS = 5.0
 _MOST_CALLERS = 10_000
 
 
@@ -95,6 +96,7 @@ class RedisCoordination(Coordination):
             url, socket_timeout=_REDIS_SECONDS, socket_connect_timeout=_REDIS_SECONDS, health_check_interval=10
         )
         self._local = LocalCoordination()
+        self._absent_until = 0.0
 
     def announce(self, kind: str) -> None:
         """Push a token; old ones nobody waited for are dropped."""
@@ -118,7 +120,9 @@ class RedisCoordination(Coordination):
         return found is not None
 
     def count(self, caller: str, amount: int) -> int:
-        """Count in Redis."""
+        """Count in Redis; one that does not answer is not asked again for some seconds."""
+        if time.monotonic() < self._absent_until:
+            return self._local.count(caller, amount)
         window = int(time.time()) // _WINDOW_SECONDS
         key = f"{_PREFIX}calls:{window}:{caller}"
         try:
@@ -127,6 +131,7 @@ class RedisCoordination(Coordination):
                 pipeline.expire(key, 2 * _WINDOW_SECONDS)
                 return int(pipeline.execute()[0])
         except self._error:
+            self._absent_until = time.monotonic() + _ABSENT_SECONDS
             return self._local.count(caller, amount)
 
     def close(self) -> None:

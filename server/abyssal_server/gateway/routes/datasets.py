@@ -33,9 +33,12 @@ from abyssal_server.jobs.queue import CLAIMED, TRAIN, State
 router = APIRouter(tags=["datasets"])
 DatasetId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 FileIndex = Annotated[int, Path(ge=0, lt=1 << 31)]
-_OFFSET_TYPE = "application/offset+octet-stream"
+_OFFSET_TYPES = ("application/octet-stream", "application/offset+octet-stream")
 _OFFSET = {"Upload-Offset": {"schema": {"type": "integer"}, "description": "Where the file goes on (bytes)."}}
-_PIECE = {"required": True, "content": {_OFFSET_TYPE: {"schema": {"type": "string", "format": "binary"}}}}
+_PIECE = {
+    "required": True,
+    "content": {one: {"schema": {"type": "string", "format": "binary"}} for one in _OFFSET_TYPES},
+}
 _SHEET_TEXT = {
     "required": True,
     "content": {"text/plain": {"schema": {"type": "string"}, "example": "sample\tr1\nA\tA_R1.fastq.gz\n"}},
@@ -144,8 +147,8 @@ async def append_piece(
     """Take a piece whole or not at all; pieces of one file follow on each other."""
     state = state_of(request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != _OFFSET_TYPE:
-        message = f"expected Content-Type: {_OFFSET_TYPE}"
+    if media_type not in _OFFSET_TYPES:
+        message = f"expected Content-Type: {' or '.join(_OFFSET_TYPES)}"
         raise UnsupportedMedia(message, field="")
     content = await _body(request, PIECE_BYTES)
     dataset = await asyncio.to_thread(state.uploads.get, dataset_id)
