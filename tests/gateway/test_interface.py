@@ -21,7 +21,7 @@ def run_schemathesis(
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", str(client.base_url.join("/openapi.json")),
         "--max-examples", str(examples), "--header", f"Authorization: Bearer {ADMIN_TOKEN}", "--phases",
-        "examples,coverage,fuzzing,stateful", "--checks",
+        phases, "--checks",
         "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
         "response_headers_conformance",
         "--exclude-path-regex", "/events$", "--no-color", "--seed", "1", "--generation-database", "none",
