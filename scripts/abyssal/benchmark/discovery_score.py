@@ -38,18 +38,30 @@ def figures(truth: NDArray[np.int64], labels: Labels) -> dict[str, float]:
 
 def adjusted_rand(truth: NDArray[np.int64], groups: Labels) -> float:
     """Return the adjusted Rand index (Hubert and Arabie 1985, doi:10.1007/BF01908075), 1 for equal partitions."""
-    together, in_truth, in_groups = _pair_counts(truth, groups)
-    expected = in_truth * in_groups / (truth.size * (truth.size - 1) / 2)
-    most = (in_truth + in_groups) / 2
-    return float((together - expected) / (most - expected)) if most != expected else 1.0
+    shared, _, _ = _contingency(truth, groups)
+    return _weighted_rand(shared, np.ones(len(shared)))
 
 
-def _pair_counts(truth: NDArray[np.int64], groups: Labels) -> tuple[float, float, float]:
-    def pairs(keys: NDArray[np.int64]) -> float:
-        counts = np.unique(keys, return_counts=True)[1].astype(np.float64)
-        return float((counts * (counts - 1)).sum() / 2)
+def _weighted_rand(shared: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the index when each taxon stands for ``weights`` taxa of its kind.
 
-    return pairs(truth * (int(groups.max()) + 1) + groups), pairs(truth), pairs(groups)
+    A pair within a taxon counts as often as the taxon, a pair of two taxa as often as both; copies of one taxon make no
+    pairs with each other. So groups that mix taxa keep their share of pairs, which copies kept apart would lose.
+    """
+
+    def within(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return counts * (counts - 1) / 2
+
+    def across(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(((weights @ counts) ** 2 - weights**2 @ counts**2) / 2)
+
+    sizes = shared.sum(axis=1)
+    in_truth = float(weights @ within(sizes))
+    together = float((weights @ within(shared)).sum())
+    in_groups = together + float(across(shared).sum())
+    pairs = in_truth + float(across(sizes))
+    expected, most = in_truth * in_groups / pairs, (in_truth + in_groups) / 2
+    return (together - expected) / (most - expected) if most != expected else 1.0
 
 
 def _contingency(
@@ -104,34 +116,18 @@ def _oracle(splits: Sequence[SplitAnswers], name: str) -> float | None:
 def _resampled(
     splits: Sequence[SplitAnswers], names: Sequence[str], random: np.random.Generator
 ) -> dict[str, NDArray[np.float64]]:
-    """Return per method the mean ARI over the splits under resampling of taxa, the same taxa for all methods.
-
-    A taxon drawn twice stands for two taxa: its copies, and the groups they are in, have nothing to do with each other.
-    """
+    """Return per method the mean ARI over the splits under resampling of taxa, the same taxa for all methods."""
     found = {name: np.zeros(RESAMPLES) for name in names}
     for split in splits:
-        taxa = np.unique(split.truth)
-        places = [np.flatnonzero(split.truth == taxon) for taxon in taxa]
-        groups = {name: singletons_for_noise(split.answers[name].labels) for name in names}
+        tables = {
+            name: _contingency(split.truth, singletons_for_noise(split.answers[name].labels))[0] for name in names
+        }
+        taxa = len(tables[names[0]])
         for number in range(RESAMPLES):
-            drawn = random.integers(0, taxa.size, taxa.size)
-            copy = _copies(drawn)
-            rows = np.concatenate([places[taxon] for taxon in drawn])
-            copies = np.repeat(copy, [places[taxon].size for taxon in drawn])
-            for name in names:
-                most = int(max(split.truth.max(), groups[name].max())) + 1
-                value = adjusted_rand(split.truth[rows] + copies * most, groups[name][rows] + copies * most)
-                found[name][number] += value / len(splits)
+            weights = np.bincount(random.integers(0, taxa, taxa), minlength=taxa).astype(np.float64)
+            for name, table in tables.items():
+                found[name][number] += _weighted_rand(table, weights) / len(splits)
     return found
-
-
-def _copies(drawn: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each element how often its value came before it."""
-    order = np.argsort(drawn, kind="stable")
-    starts = np.searchsorted(drawn[order], drawn[order], side="left")
-    copies = np.empty(drawn.size, dtype=np.int64)
-    copies[order] = np.arange(drawn.size) - starts
-    return copies
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
