@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from support.pages import classify, log_in
+from support.tiny_bundle import make_tiny_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 TRAINING_MS = 2_400_000
@@ -23,24 +25,17 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 @pytest.fixture
 def running(tmp_path: Path, repository: Path) -> Iterator[tuple[str, str]]:
     """Address and admin token of a service, a gateway and a worker on embedded stores."""
-    command = [
-        sys.executable,
-        "-m",
-        "abyssal.cli",
-        "up",
-        "--bundle",
-        str(tiny_bundle),
-        "--data",
-        str(tmp_path / "data"),
-    ]
+    first = make_tiny_bundle(tmp_path / "first", version="0", name=NAME)
+    command = [sys.executable, "-m", "abyssal.cli", "up", "--bundle", str(first), "--data", str(tmp_path / "data")]
     log = tmp_path / "up.log"
     with log.open("wb") as out:
-        process = subprocess.Popen([*command, "--port", "0", "--cores", "1"], cwd=repository, stdout=out, stderr=out)
+        process = subprocess.Popen([*command, "--port", "0", "--cores", "2"], cwd=repository, stdout=out, stderr=out)
         try:
             address = None
             while address is None:
                 assert process.poll() is None, log.read_text()
                 address = ADDRESS.search(log.read_text())
+                time.sleep(0.2)
             yield address[0], (tmp_path / "data" / "admin-token").read_text().strip()
         finally:
             process.send_signal(signal.SIGTERM)
@@ -90,7 +85,7 @@ def test_from_upload_to_a_new_model_and_back(
 
 def _upload(page: Page, files: list[str], screenshots: Path) -> None:
     page.goto("/#/datasets/new")
-    page.get_by_label("Name").fill("Iberian margin")
+    page.get_by_label("Name", exact=True).fill("Iberian margin")
     page.set_input_files("#dataset-files", files)
     expect(page.get_by_role("alert")).to_contain_text("slop_R1.fastq.gz")
     expect(page.locator(".sheet td.wrong").first).to_contain_text("no such file")
@@ -137,6 +132,6 @@ def _roll_back(page: Page, url: str, screenshots: Path) -> None:
     assert current() != "0"
     page.goto("/#/models")
     page.get_by_role("button", name=f"Bring back {NAME}, version 0").click()
-    expect(page.get_by_text("Brought back")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(f"Brought back: {NAME}, version 0")).to_be_visible(timeout=120_000)
     page.screenshot(path=screenshots / "story-rolled-back.png", full_page=True)
     assert current() == "0"

@@ -31,6 +31,10 @@ export class ResultsTable {
       h("tbody", { "aria-hidden": "true" }, h("tr", {}, this.below)));
     this.node = h("div", { class: "rows", tabindex: "0", role: "region", "aria-label": "Table of results; arrow keys move between rows" }, this.table);
     this.node.addEventListener("scroll", () => this.draw(), { passive: true });
+    this.body.addEventListener("focusin", (event) => {
+      const { place } = event.target.closest("tr").dataset;
+      if (place !== undefined) this.active = Number(place);
+    });
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.watch = new ResizeObserver(() => this.draw(true));
     this.watch.observe(this.node);
@@ -87,6 +91,9 @@ export class ResultsTable {
     const held = document.activeElement?.classList.contains("row-button") && this.body.contains(document.activeElement);
     this.from = from;
     this.to = to;
+    const gone = this.active < from || this.active >= to;
+    // Tab enters the table at a row in sight; a focused row that is scrolled away leaves the focus with the table.
+    if (gone) this.active = Math.min(this.rows.length - 1, this.placeAt(y) + 1);
     const made = [];
     for (let place = from; place < to; place += 1) {
       made.push(this.row(place));
@@ -99,7 +106,8 @@ export class ResultsTable {
     const end = this.top(this.rows.length);
     this.above.style.height = `${this.top(from)}px`;
     this.below.style.height = `${Math.max(0, end - this.top(to))}px`;
-    if (held) this.focus(this.active, false);
+    if (held && gone) this.node.focus({ preventScroll: true });
+    else if (held) this.focus(this.active, false);
   }
 
   row(place) {
@@ -146,15 +154,16 @@ export class ResultsTable {
   }
 
   focus(place, scroll = true) {
-    this.active = Math.max(0, Math.min(this.rows.length - 1, place));
+    const wanted = Math.max(0, Math.min(this.rows.length - 1, place));
     if (scroll) {
       const head = this.table.tHead.offsetHeight;
-      const top = this.top(this.active);
+      const top = this.top(wanted);
       const room = this.node.clientHeight - head - this.height;
       if (top < this.node.scrollTop) this.node.scrollTop = top;
       else if (top > this.node.scrollTop + room) this.node.scrollTop = top - room;
       this.draw(true);
     }
+    this.active = wanted;
     const button = this.body.querySelector(`tr[data-place="${this.active}"] .row-button`);
     for (const other of this.body.querySelectorAll('.row-button[tabindex="0"]')) other.tabIndex = -1;
     if (button) {
