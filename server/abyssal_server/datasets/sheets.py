@@ -88,19 +88,26 @@ def check_sheet(
         original = {neutral: shown for shown, neutral in known.items()} | {str(given): name, f"{here}/": ""}
         if "marker" not in header and not markers:
             markers = (_ANY_MARKER,)
-        try:
-            libraries = read_sample_sheet(given, markers=tuple(markers))
-        except SampleSheetError as error:
-            found = [
-                SheetProblem(name, _plain(detail, original), row, column or None)
-                for row, column, detail in error.problems
-            ] or [SheetProblem(name, _plain(str(error), original))]
-            return CheckedSheet(sorted([*problems, *found], key=lambda one: one.row or 0)[:_MOST_PROBLEMS])
-        except AbyssalError as error:
-            return CheckedSheet([SheetProblem(name, _plain(str(error), original))])
+        libraries, found = _read(given, name, markers, original)
+    problems = sorted([*problems, *found], key=lambda one: one.row or 0)
     if problems:
         return CheckedSheet(problems[:_MOST_PROBLEMS])
     return CheckedSheet([], _summary(libraries), text)
+
+
+def _read(
+    sheet: Path, name: str, markers: Sequence[str], original: Mapping[str, str]
+) -> tuple[Sequence[Library], list[SheetProblem]]:
+    """Return the libraries of a rewritten sheet, or what is wrong with it in the user's own names."""
+    try:
+        return read_sample_sheet(sheet, markers=tuple(markers)), []
+    except SampleSheetError as error:
+        found = [
+            SheetProblem(name, _plain(text, original), row, column or None) for row, column, text in error.problems
+        ]
+        return (), found or [SheetProblem(name, _plain(str(error), original))]
+    except AbyssalError as error:
+        return (), [SheetProblem(name, _plain(str(error), original))]
 
 
 class _Names:

@@ -86,10 +86,7 @@ def training_config(
         if preset not in known:
             raise Missing(kind="preset", name=preset)
         base = known[preset]["config"]
-    problems = [
-        FieldProblem(detail=f"set by {_OWN[key]}; leave it out", pointer=f"#/config/{key}")
-        for key in sorted(over.keys() & _OWN.keys())
-    ]
+    problems = [_not_yours(key) for key in sorted(over.keys() & _OWN.keys())]
     config = merged(base, {key: value for key, value in over.items() if key not in _OWN})
     config.setdefault("study", "study")
     config["samples"] = SAMPLES
@@ -106,6 +103,10 @@ def training_config(
     if problems:
         raise InvalidFields(problems[:_MOST_PROBLEMS])
     return config
+
+
+def _not_yours(key: str) -> FieldProblem:
+    return FieldProblem(detail=f"set by {_OWN[key]}; leave it out", pointer=f"#/config/{key}")
 
 
 def _path_problems(config: dict[str, Any], checked: AbyssalConfig, files: Mapping[str, str]) -> list[FieldProblem]:
