@@ -87,10 +87,16 @@ def _fineness(results: StudyResults) -> str:
     """Say how the method's two values came about."""
     found = results.selection
     choice, scores = found["choice"], found["candidates"]
-    text = (
-        f"Grouped by {found['method']} with cosine distance {choice['distance']:g} and at least "
-        f"{choice['min_cluster_size']} ASVs a dense group ({found['reason']})."
+    how = {
+        "pair-linkage": f"while its members' mean probability of one taxon, learnt on the reference, is at least "
+        f"{percent(1 - choice['distance'])}",
+        "swarm": "by single differences",
+        "vsearch": "by identity",
+    }.get(
+        found["method"],
+        f"with cosine distance {choice['distance']:g} and at least {choice['min_cluster_size']} ASVs a dense group",
     )
+    text = f"Grouped by {found['method']}, {how} ({found['reason']})."
     if scores:
         text += (
             f" On {count(found['taxa'])} taxa of rank {found['rank']} that the reference knows but that were treated "
