@@ -80,9 +80,7 @@ def _count(codes, letters, k):  # type: ignore[no-untyped-def]
     one = np.uint64(1)
     filled = 0
     for row in range(count):
-        index = 0
-        valid = 0
-        windows = 0
+        index, valid, windows = 0, 0, 0
         for position in range(letters[row], letters[row + 1]):
             code = codes[position]
             if code > 3:
