@@ -57,6 +57,13 @@ def test_a_neighbour_as_abundant_as_its_neighbour_is_kept(tmp_path: Path, specie
     assert set(kept) == {species[0], neighbour}
 
 
+def test_the_same_two_differences_in_many_reads_are_a_relative(tmp_path: Path, species: list[str]) -> None:
+    relative = substituted(substituted(species[0], 60), 120)
+    error = substituted(substituted(species[0], 80), 140)
+    kept, _ = variants(tmp_path, {species[0]: 2500, relative: 70, error: 5})
+    assert kept == {species[0]: 2505, relative: 70}
+
+
 def test_rare_variants_are_found_by_pooling(tmp_path: Path, species: list[str]) -> None:
     kept, _ = variants(tmp_path, {species[0]: 50, species[1]: 1}, {species[0]: 10, species[1]: 1})
     assert kept == {species[0]: 60, species[1]: 2}

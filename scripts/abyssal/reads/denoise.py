@@ -19,11 +19,13 @@ from typing import Literal
 from abyssal.errors import LedgerError, ToolError
 from abyssal.files import atomic_path
 from abyssal.reads.chimeras import chimeras_of_pool
+from abyssal.reads.clusters import write_variants
 from abyssal.reads.filtering import read_sized
 from abyssal.tools import run_tool
 
 _ANY_LENGTH = ("--minseqlength", "1", "--fasta_width", "0")
 _NO_MASKING = ("--qmask", "none")
+_FROM_DIFFERENCES, _FEWEST_READS = 2, 10
 _SIZES = ("--sizein", "--sizeout", "--fasta_width", "0")
 
 
@@ -73,16 +75,43 @@ def denoise(
         threads: vsearch threads.
         log: file that receives vsearch's messages.
     """
-    with atomic_path(target) as temporary:
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        centroids, absorbed = Path(folder) / "centroids.fasta", Path(folder) / "absorbed.tsv"
         run_tool(
             [
-                *("vsearch", "--cluster_unoise", uniques, "--centroids", temporary, "--sizein", "--sizeout"),
+                *("vsearch", "--cluster_unoise", uniques, "--centroids", centroids, "--sizein", "--sizeout"),
                 *("--minsize", str(min_size), "--unoise_alpha", str(alpha), "--threads", str(threads)),
+                *("--userout", absorbed, "--userfields", "query+target+mism+gaps"),
                 *_ANY_LENGTH,
                 *_NO_MASKING,
             ],
             log=log,
         )
+        found = {name: (sequence, size) for name, sequence, size in read_sized(centroids)}
+        kept = _too_many_for_errors(absorbed, uniques, alpha)
+    for name, (sequence, size, neighbour) in kept.items():
+        found[neighbour] = found[neighbour][0], found[neighbour][1] - size
+        found[name] = sequence, size
+    write_variants(target, ((name, sequence, size) for name, (sequence, size) in found.items()))
+
+
+def _too_many_for_errors(absorbed: Path, uniques: Path, alpha: float) -> dict[str, tuple[str, int, str]]:
+    """Return what UNOISE gave to a neighbour although it is too frequent for an error: sequence, reads, neighbour.
+
+    UNOISE's skew allows one read in 32 to have the same two errors at alpha 2. Errors are independent of each other, so
+    the same two in many reads are a relative; from two differences on, alpha counts twice.
+    """
+    taken: dict[str, tuple[str, int]] = {}
+    for line in absorbed.read_text(encoding="ascii").splitlines():
+        query, target, wrong, gaps = line.split("\t")
+        if int(wrong) + int(gaps) >= _FROM_DIFFERENCES:
+            taken[query.partition(";size=")[0]] = target.partition(";size=")[0], int(wrong) + int(gaps)
+    known = {name: (sequence, size) for name, sequence, size in read_sized(uniques)} if taken else {}
+    return {
+        name: (*known[name], target)
+        for name, (target, differences) in taken.items()
+        if known[name][1] >= max(_FEWEST_READS, known[target][1] / 2 ** (2 * alpha * differences + 1))
+    }
 
 
 @dataclass(frozen=True)
