@@ -89,11 +89,23 @@ export class ResultsTable {
     const to = Math.min(this.rows.length, this.placeAt(y + view) + 1 + MORE);
     if (!always && from === this.from && to === this.to) return;
     const held = document.activeElement?.classList.contains("row-button") && this.body.contains(document.activeElement);
+    const kept = { from: this.from, to: this.to };
     this.from = from;
     this.to = to;
     const gone = this.active < from || this.active >= to;
     // Tab enters the table at a row in sight; a focused row that is scrolled away leaves the focus with the table.
     if (gone) this.active = Math.min(this.rows.length - 1, this.placeAt(y) + 1);
+    if (always || this.open || !(from < kept.to && kept.from < to)) this.fill(from, to);
+    else this.shift(kept, from, to);
+    const end = this.top(this.rows.length);
+    this.above.style.height = `${this.top(from)}px`;
+    this.below.style.height = `${Math.max(0, end - this.top(to))}px`;
+    if (held && gone) this.node.focus({ preventScroll: true });
+    else if (held) this.focus(this.active, false);
+  }
+
+  /** Make all rows in sight anew. */
+  fill(from, to) {
     const made = [];
     for (let place = from; place < to; place += 1) {
       made.push(this.row(place));
@@ -103,11 +115,18 @@ export class ResultsTable {
       made.push(h("tr", {}, h("td", { colspan: COLUMNS.length }, h("span", { class: "soft" }, "No sequence passes these filters."))));
     }
     this.body.replaceChildren(...made);
-    const end = this.top(this.rows.length);
-    this.above.style.height = `${this.top(from)}px`;
-    this.below.style.height = `${Math.max(0, end - this.top(to))}px`;
-    if (held && gone) this.node.focus({ preventScroll: true });
-    else if (held) this.focus(this.active, false);
+  }
+
+  /** Keep the rows that stay in sight; make only those that come in. */
+  shift(kept, from, to) {
+    for (const node of [...this.body.children]) {
+      const place = Number(node.dataset.place);
+      if (place < from || place >= to) node.remove();
+      else node.querySelector(".row-button").tabIndex = place === this.active ? 0 : -1;
+    }
+    const rows = (first, end) => Array.from({ length: Math.max(0, end - first) }, (_, number) => this.row(first + number));
+    this.body.prepend(...rows(from, Math.min(kept.from, to)));
+    this.body.append(...rows(Math.max(kept.to, from), to));
   }
 
   row(place) {
