@@ -64,7 +64,7 @@ def test_from_upload_to_a_new_model_and_back(
     classify(page, queries(repository))
     _upload(page, files_of_the_demo(repository, tmp_path / "files", spoiled=True), screenshots)
     page.set_input_files("#more-files", files_of_the_demo(repository, tmp_path / "files", spoiled=False)[:1])
-    expect(page.get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.locator("#view").get_by_text("Ready", exact=True)).to_be_visible(timeout=60_000)
     log_in(page, token)
     page.screenshot(path=screenshots / "story-ready.png", full_page=True)
     _train(page, screenshots)
@@ -101,7 +101,7 @@ def _train(page: Page, screenshots: Path) -> None:
     expect(page.get_by_text("Now: ").first).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator("pre.log")).to_contain_text("rule", timeout=TRAINING_MS)
     page.screenshot(path=screenshots / "story-training.png", full_page=True)
-    expect(page.get_by_text("Finished", exact=True)).to_be_visible(timeout=TRAINING_MS)
+    expect(page.locator("#view").get_by_text("Finished", exact=True)).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator(".note.good")).to_contain_text("answers from now on")
 
 

@@ -51,7 +51,7 @@ def test_upload_goes_on_after_the_network_failed(page: Page, site: Site) -> None
     page.set_input_files("#dataset-files", chosen(HEADER + ROWS.format(42.0)))  # type: ignore[arg-type]
     expect(page.get_by_text("The sample sheet is right: 2 samples")).to_be_visible()
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(page.locator("#view").get_by_text("Ready", exact=True)).to_be_visible()
     assert len(failed) == 2
     dataset = site.client.get(f"/datasets/{page.url.rpartition('/')[2]}").json()
     assert (dataset["state"], dataset["sheet"]["samples"]) == ("ready", 2)
@@ -81,7 +81,7 @@ def test_key_is_checked_and_opens_what_administrators_may(page: Page, site: Site
 
 def test_report_is_shown_in_a_sandbox(page: Page, site: Site, screenshots: Path) -> None:
     page.goto(f"/#/training/{site.job}")
-    expect(page.get_by_text("Finished", exact=True)).to_be_visible()
+    expect(page.locator("#view").get_by_text("Finished", exact=True)).to_be_visible()
     expect(page.locator("iframe.report").first).to_have_attribute("sandbox", "allow-scripts")
     expect(page.frame_locator("iframe.report").locator("#p")).to_have_text("sandboxed: true")
     page.screenshot(path=screenshots / "training.png", full_page=True)

@@ -6,6 +6,7 @@ import { detail } from "./detail.js";
 import { rowCells } from "./row.js";
 
 const MORE = 8;
+const LOW = 0.3;
 const COLUMNS = [
   ["id", "Sequence"], ["name", "What it is"], ["sure", "How sure"], ["new", "New?"], ["near", "Closest reference"],
   ["source", "Named by"],
@@ -155,7 +156,9 @@ export class ResultsTable {
       this.measure();
       this.draw(true);
     }
-    this.node.scrollTop = this.top(place) - before;
+    // What opens low in the table is brought up, so that it is seen; else the row stays where it is.
+    const low = this.open && before > LOW * this.node.clientHeight;
+    this.node.scrollTop = this.top(place) - (low ? this.height : before);
     this.focus(place, false);
   }
 
