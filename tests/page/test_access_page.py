@@ -91,6 +91,7 @@ def test_dark_mode_follows_the_system(context: Callable[..., BrowserContext]) ->
 
 def test_whole_way_by_keyboard(page: Page, classified: str) -> None:
     page.goto("/")
+    expect(page.get_by_label("Sequences (FASTA or FASTQ)")).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_text("Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
