@@ -199,15 +199,32 @@ def _start(*arguments: object, port_file: Path) -> tuple[subprocess.Popen[bytes]
     return process, port_file.read_text().strip()
 
 
-def test_processes_serve_and_end_on_sigterm(tiny_bundle: Path, fasta: Path, offline: bytes, tmp_path: Path) -> None:
+def _results(client: httpx.Client, job: str) -> bytes:
+    """Wait for a classification of many sequences and return its table."""
+    end = time.monotonic() + 120
+    while (state := client.get(job).json()["state"]) not in {"succeeded", "failed", "cancelled"}:
+        assert time.monotonic() < end, state
+        time.sleep(0.2)
+    assert state == "succeeded"
+    return client.get(f"{job}/results").content
+
+
+def test_processes_serve_and_end_on_sigterm(
+    tiny_bundle: Path, fasta: Path, offline: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABYSSAL_DATA", str(tmp_path / "data"))
     server, target = _start("serve", "--bundle", tiny_bundle, port_file=tmp_path / "server")
     gateway, address = _start("gateway", "--server", target, port_file=tmp_path / "gateway")
     try:
         headers = {"Accept": "text/tab-separated-values"}
         with httpx.Client(base_url=f"http://{address}", timeout=60) as client:
-            answer = client.post("/inference/classify", content=fasta.read_bytes(), headers=headers)
+            some = b"".join(fasta.read_bytes().splitlines(keepends=True)[:40])
+            few = client.post("/inference/classify", content=some, headers=headers)
+            job = client.post("/inference/classify", content=fasta.read_bytes(), headers=headers)
+            table = _results(client, job.headers["Location"])
             assert client.get("/readyz").status_code == 200
-        assert uncached(answer.content) == offline
+        assert few.content.splitlines() == uncached(table).splitlines()[:21]
+        assert uncached(table) == offline
     finally:
         for process in (gateway, server):
             process.send_signal(signal.SIGTERM)
