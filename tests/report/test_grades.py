@@ -66,11 +66,19 @@ def results(make_study) -> StudyResults:
 
 
 def test_the_verdict_names_good_ranks_and_says_when_no_baseline_is_better(results, metrics) -> None:
-    words = " ".join(evaluation_verdicts(replace(results, metrics=metrics(ours=0.97, theirs=0.5))))
+    found = metrics(ours=0.97, theirs=0.5)
+    peers = found["methods"]["sintax"]["ranks"]
+    for rank in peers.values():
+        rank["auroc_right_against_absent"]["value"] = None
+    words = " ".join(evaluation_verdicts(replace(results, metrics=found)))
     assert "On 60 held-out sequences the model's first name is good at phylum (" in words
     assert "of 60)" in words
     assert "of 50)" in words, "genus and species are graded on the queries whose taxon is present"
     assert "No baseline beats it in any of" in words
+    peers["genus"]["auroc_right_against_absent"]["value"] = 0.999
+    (words,) = evaluation_verdicts(replace(results, metrics=found))
+    assert "A baseline beats it in 1 of " in words
+    assert "sintax at genus (telling right names from absent taxa, AUROC: 99.9" in words
 
 
 def test_the_verdict_says_where_a_baseline_is_better(results, metrics) -> None:

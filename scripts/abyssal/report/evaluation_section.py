@@ -65,12 +65,13 @@ def _listed(scores: Sequence[RankScore]) -> str:
 
 
 def _against_baselines(evaluation: Evaluation) -> str:
-    """Compare the first name, and recall at the bound on over-classification, with the best peer at each rank."""
+    """Compare first name, recall at the bound on over-classification and AUROC with the best peer at each rank."""
     beaten: list[str] = []
     level = compared = 0
     figures = {
         "first name": _top1,
         f"recall at ≤ {percent(evaluation.bound)} over-classification": _recall_at_bound,
+        "telling right names from absent taxa, AUROC": _auroc,
     }
     for rank in evaluation.ranks:
         for figure, value_of in figures.items():
@@ -99,6 +100,10 @@ def _top1(score: RankScore) -> float | None:
 
 def _recall_at_bound(score: RankScore) -> float | None:
     return score.recall_at_bound if min(score.present, score.absent) >= FEWEST else None
+
+
+def _auroc(score: RankScore) -> float | None:
+    return score.auroc if min(score.present, score.absent) >= FEWEST else None
 
 
 def evaluation_section(results: StudyResults) -> Section | None:
