@@ -26,7 +26,7 @@ class ConfigError(UsageError):
 
 
 class SampleSheetError(UsageError):
-    """The sample sheet has one or more wrong cells; the message and ``problems`` (row, column, text) list all of them."""
+    """The sample sheet has one or more wrong cells; the message and ``problems`` (row, column, text) list all."""
 
     def __init__(self, message: str, problems: Sequence[tuple[int, str, str]] = ()) -> None:
         super().__init__(message)
