@@ -15,9 +15,7 @@ found = {
         run_dataset(Path(reference).parent, seed=snakemake.params.seed),
         seed=snakemake.params.seed,
     )
-    for dataset, reference in zip(
-        snakemake.params.datasets, snakemake.input.reference, strict=True
-    )
+    for dataset, reference in zip(snakemake.params.datasets, snakemake.input.reference, strict=True)
 }
 write_json(Path(snakemake.output.found), found)
 write_text(Path(snakemake.output.page), page(found))

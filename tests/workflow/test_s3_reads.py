@@ -61,9 +61,7 @@ def test_reads_from_a_store_give_the_same_table(remote_study: tuple[Study, Study
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_an_object_that_is_not_there_is_named_in_the_plan(
-    remote_study: tuple[Study, Study], server: S3Server
-) -> None:
+def test_an_object_that_is_not_there_is_named_in_the_plan(remote_study: tuple[Study, Study], server: S3Server) -> None:
     study, _ = remote_study
     gone = next(server.client().list_objects(BUCKET, prefix="runs/", recursive=True)).object_name
     assert gone is not None
