@@ -1,44 +1,12 @@
 # snakemake benchmark: the published comparison. Cases are files, so that a stopped run goes on where it was; peers do
 # not run again when only Abyssal's own code changes.
-from abyssal.benchmark.datasets import data_folder, source_of
-from abyssal.benchmark.plan import make_plan
-
-BENCHMARK_FOLDER = data_folder(config_model.benchmark.data)
-BENCHMARK_PLAN = make_plan(config_model.benchmark, BENCHMARK_FOLDER)
+include: "benchmark_functions.smk"
 
 
 wildcard_constraints:
     part="[a-z-]+",
     dataset=NAME_PATTERN,
     split=NAME_PATTERN,
-
-
-def benchmark_sources(wildcards):
-    """The files a dataset is made from."""
-    source = source_of(wildcards.dataset)
-    names = [
-        source.fasta.split("#")[0],
-        *([source.lineages] if source.lineages else []),
-    ]
-    return [str(BENCHMARK_FOLDER / name) for name in names]
-
-
-def benchmark_queries(wildcards):
-    """The query files of a published split; other parts draw theirs from the reference."""
-    if wildcards.part != "tax-credit":
-        return []
-    fasta = BENCHMARK_FOLDER / source_of(wildcards.dataset).fasta
-    return [
-        str(fasta.with_name(name))
-        for name in ("query.fasta.gz", "query_taxonomy.tsv.gz")
-    ]
-
-
-def benchmark_cases(name):
-    """One file of all cases."""
-    return [
-        f"results/benchmark/cases/{case.path}/{name}" for case in BENCHMARK_PLAN.cases
-    ]
 
 
 rule benchmark:

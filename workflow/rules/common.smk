@@ -166,6 +166,29 @@ def libraries_of(marker):
     return {row.library: row for row in sample_sheet() if row.marker == marker}
 
 
+def reference_name(wildcards):
+    """Name and version of a marker's reference, empty where it has none."""
+    reference = marker_config(wildcards).reference
+    return "" if reference is None else f"{reference.name} {reference.version}"
+
+
+EMBEDDED_FASTA = {
+    "asvs": "preprocess/asvs.fasta",
+    "reference": "load/reference.fasta.gz",
+}
+
+
+def embedded_fasta(wildcards):
+    """The sequences behind a table of vectors."""
+    return f"results/{wildcards.study}/{wildcards.marker}/{EMBEDDED_FASTA[wildcards.table]}"
+
+
+def shards_of_table(wildcards):
+    """The parts of a table of vectors; a function, so that their number is no part of the rule graph."""
+    root = f"results/{wildcards.study}/{wildcards.marker}/embed/shards"
+    return gather.embed(f"{root}/{wildcards.table}.{{scatteritem}}.safetensors")
+
+
 def megabytes(least, per_input_megabyte=0):
     """A memory function: a floor plus a share of the input, growing with every attempt."""
 

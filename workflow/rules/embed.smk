@@ -75,23 +75,6 @@ scattergather:
     embed=1,
 
 
-EMBEDDED_FASTA = {
-    "asvs": "preprocess/asvs.fasta",
-    "reference": "load/reference.fasta.gz",
-}
-
-
-def embedded_fasta(wildcards):
-    """The sequences behind a table of vectors."""
-    return f"results/{wildcards.study}/{wildcards.marker}/{EMBEDDED_FASTA[wildcards.table]}"
-
-
-def shards_of_table(wildcards):
-    """The parts of a table of vectors; a function, so that their number is no part of the rule graph."""
-    root = f"results/{wildcards.study}/{wildcards.marker}/embed/shards"
-    return gather.embed(f"{root}/{wildcards.table}.{{scatteritem}}.safetensors")
-
-
 rule embed_shard:
     input:
         fasta=embedded_fasta,

@@ -2,12 +2,6 @@ EXPORTS = {name: made.path for name, made in FORMATS.items() if not made.folder}
 EXPORT_FOLDERS = {name: made.path for name, made in FORMATS.items() if made.folder}
 
 
-def reference_name(wildcards):
-    """Name and version of a marker's reference, empty where it has none."""
-    reference = marker_config(wildcards).reference
-    return "" if reference is None else f"{reference.name} {reference.version}"
-
-
 rule export:
     input:
         libraries="results/{study}/{marker}/load/libraries.tsv",
