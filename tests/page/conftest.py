@@ -37,9 +37,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Iterato
         yield Site(str(client.base_url).rstrip("/"), client, data, keep_trained_study(data, digest), digest)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, headless."""
+    """The system's Chromium, headless; while it is open no other test of this process can run an event loop."""
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
         pytest.skip("no chromium here; apt-get install chromium")

@@ -189,13 +189,17 @@ def shards_of_table(wildcards):
     return gather.embed(f"{root}/{wildcards.table}.{{scatteritem}}.safetensors")
 
 
+# In a job of a cluster, Snakemake runs twice beside the rule's own process, with about 300 MB each.
+SNAKEMAKE_MEGABYTES = 800
+
+
 def megabytes(least, per_input_megabyte=0):
-    """A memory function: a floor plus a share of the input, growing with every attempt."""
+    """A memory function: Snakemake's own, a floor and a share of the input, growing with every attempt."""
 
     def mem_mb(wildcards, input, attempt):
         # Sizes of thousands of inputs take a visible share of the planning: look only where they count.
         extra = per_input_megabyte * input.size_mb if per_input_megabyte else 0
-        return int(least + extra) * attempt
+        return int(SNAKEMAKE_MEGABYTES + least + extra) * attempt
 
     return mem_mb
 
