@@ -127,9 +127,12 @@ def test_a_few_faults_lose_nothing(tmp_path: Path, tiny_bundle: Path) -> None:
 @pytest.mark.s3
 @pytest.mark.timeout(3600)
 def test_hundreds_of_faults_lose_nothing(tmp_path: Path, tiny_bundle: Path) -> None:
-    faults = int(os.environ.get("ABYSSAL_FAULTS", "300"))
+    """300 faults, or ``ABYSSAL_FAULTS`` of the sequence ``ABYSSAL_SEED``."""
+    faults, seed = (
+        int(os.environ.get(name, default)) for name, default in (("ABYSSAL_FAULTS", "300"), ("ABYSSAL_SEED", "2"))
+    )
     with site_of(tmp_path / "site", write_stand_in(tmp_path / "workflow", tiny_bundle)) as site:
-        check(site, storm(site, faults, FILES, {"preset": "demo"}, jobs=2, spacing=0.6, seed=2))
+        check(site, storm(site, faults, FILES, {"preset": "demo"}, jobs=2, spacing=0.6, seed=seed))
 
 
 @pytest.mark.slow
