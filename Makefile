@@ -36,7 +36,7 @@ test-all: setup ## every test, also those that take minutes
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 bench: setup ## reads to a count table beside cutadapt + vsearch and cutadapt + DADA2 (minutes)
-	@$(BIN)/python tests/benchmarks/reads/bench.py $(BENCH_ARGS)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.reads.bench $(BENCH_ARGS)
 
 lint: setup ## ruff, mypy, snakefmt, snakemake --lint, import rules
 	@$(BIN)/ruff check .

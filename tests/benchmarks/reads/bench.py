@@ -3,8 +3,8 @@
 All three get the same simulated libraries and the same cores, one after the other. Abyssal is timed as users run it,
 Snakemake and all. Wall time says how long one waits, processor time what it costs whatever else the machine does.
 
-    make bench                                              # 100,000 pairs in four libraries
-    python tests/benchmarks/reads/bench.py --pairs 250000   # one million
+    make bench                                                         # 100,000 pairs in four libraries
+    PYTHONPATH=tests python -m benchmarks.reads.bench --pairs 250000   # one million
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from benchmarks.spent import measured
 
 from abyssal.references.markers import ResolvedMarker, resolve_marker
 from abyssal.sequences.alphabet import reverse_complement
@@ -56,10 +55,8 @@ class Cost:
 
 def timed(run: Callable[[], tuple[int, int]]) -> Cost:
     """Run a route, which returns its ASVs and reads, and measure it with all its children."""
-    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    asvs, reads = run()
-    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, asvs, reads)
+    (asvs, reads), spent = measured(run)
+    return Cost(spent.wall, spent.processor, asvs, reads)
 
 
 def simulate(folder: Path, pairs: int, libraries: int) -> list[str]:

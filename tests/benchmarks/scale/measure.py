@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.spent import measured
 
 _EVERY_SECONDS = 2.0
 
@@ -75,11 +76,11 @@ def run_workflow(folder: Path, arguments: Sequence[str], cores: int) -> RunCost:
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config.yaml"]
     watch = DiskWatch(folder / "results")
     watch.start()
-    before, start, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.time(), time.perf_counter()
+    start = time.time()
     with (folder / "snakemake.out").open("ab") as out:
-        subprocess.run([*command, *arguments], cwd=folder, check=True, stdout=out, stderr=out)
-    wall, after = time.perf_counter() - clock, resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        _, (wall, processor) = measured(
+            lambda: subprocess.run([*command, *arguments], cwd=folder, check=True, stdout=out, stderr=out)
+        )
     peak = watch.stop()
     return RunCost(wall, processor, peak, folder_megabytes(folder / "results"), rule_costs(folder, since=start))
 

@@ -1,8 +1,8 @@
 """How the workflow's cost grows: simulated studies of more and more reads and samples, every rule's time and memory.
 
-    python tests/benchmarks/scale/scale.py 100000x10 1000000x10        # reads x samples; reads to vectors
-    python tests/benchmarks/scale/scale.py 1000000x10 --until count_asvs
-    python tests/benchmarks/scale/scale.py 200000x1000 --add 10        # then ten samples more
+    PYTHONPATH=tests python -m benchmarks.scale.scale 100000x10 1000000x10        # reads x samples; reads to vectors
+    PYTHONPATH=tests python -m benchmarks.scale.scale 1000000x10 --until count_asvs
+    PYTHONPATH=tests python -m benchmarks.scale.scale 200000x1000 --add 10        # then ten samples more
 
 Rows are appended to RESULTS.md: one a study, below it one a rule that took a second or more.
 """
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from measure import RunCost, growth, run_workflow
+from benchmarks.scale.measure import RunCost, growth, run_workflow
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
