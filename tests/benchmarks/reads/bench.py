@@ -120,6 +120,8 @@ def bare_chain(folder: Path, reads: Path, names: list[str], cores: int) -> tuple
         merged, kept, mapped = (folder / f"{name}.{kind}" for kind in ("merged.fq", "kept.fa", "mapped.fa"))
         vsearch("--fastq_mergepairs", first, "--reverse", second, "--fastqout", merged, "--fastq_minovlen", 16,
                 "--fastq_maxdiffs", 20, "--fastq_allowmergestagger", "--threads", cores)  # fmt: skip
+        first.unlink()
+        second.unlink()
         window = ("--fastq_minlen", marker.min_length, "--fastq_maxlen", marker.max_length, "--fastq_maxns", 0)
         for target, errors in ((kept, 1.0), (mapped, 4.0)):
             vsearch("--fastq_filter", merged, "--fastaout", target, "--fastq_maxee", errors, *window)

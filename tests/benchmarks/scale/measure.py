@@ -1,4 +1,4 @@
-"""What a run of the workflow cost: seconds and memory of every rule, and how full the study's folder ever was."""
+"""What a run cost: seconds and memory of every rule, memory of all processes at once, how full its folder ever was."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 from benchmarks.spent import measured
 
 _EVERY_SECONDS = 2.0
@@ -29,13 +30,15 @@ class RuleCost:
 
 @dataclass(frozen=True)
 class RunCost:
-    """A whole run: seconds on the clock and of processors, peak and final size of the folder (MB), and its rules."""
+    """A whole run: seconds on the clock and of processors, memory of all its processes at once and size of its folder
+    (MB; the largest that were seen), the folder's size at the end, and its rules."""
 
     wall: float
     processor: float
+    memory: float
     peak_disk: float
     final_disk: float
-    rules: Mapping[str, RuleCost]
+    rules: Mapping[str, RuleCost] = field(default_factory=dict)
 
 
 def folder_megabytes(folder: Path) -> float:
@@ -49,22 +52,45 @@ def folder_megabytes(folder: Path) -> float:
     return total / 1e6
 
 
-class DiskWatch(threading.Thread):
-    """Looks every two seconds how full a folder is."""
+def children_megabytes() -> float:
+    """Return the resident memory of all processes below this one in MB; what they share counts for each of them."""
+    total = 0
+    for process in psutil.Process().children(recursive=True):
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / 1e6
+
+
+class Watch(threading.Thread):
+    """Looks every two seconds how full a folder is and how much memory this process's children have."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
-        self.folder, self.peak, self._ended = folder, 0.0, threading.Event()
+        self.folder, self.disk, self.memory, self._ended = folder, 0.0, 0.0, threading.Event()
 
     def run(self) -> None:
         while not self._ended.wait(_EVERY_SECONDS):
-            self.peak = max(self.peak, folder_megabytes(self.folder))
+            self.disk = max(self.disk, folder_megabytes(self.folder))
+            self.memory = max(self.memory, children_megabytes())
 
-    def stop(self) -> float:
-        """End the watch and return the peak in MB."""
+    def stop(self) -> None:
+        """End the watch."""
         self._ended.set()
         self.join()
-        return max(self.peak, folder_megabytes(self.folder))
+
+
+def watched(work: Callable[[], object], folder: Path) -> RunCost:
+    """Do something that runs child processes and writes to a folder, and measure it."""
+    watch = Watch(folder)
+    watch.start()
+    try:
+        _, (wall, processor) = measured(work)
+    finally:
+        watch.stop()
+    left = folder_megabytes(folder)
+    return RunCost(wall, processor, watch.memory, max(watch.disk, left), left)
 
 
 def run_workflow(folder: Path, arguments: Sequence[str], cores: int) -> RunCost:
@@ -73,16 +99,13 @@ def run_workflow(folder: Path, arguments: Sequence[str], cores: int) -> RunCost:
     Raises:
         subprocess.CalledProcessError: the run failed.
     """
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config.yaml"]
-    watch = DiskWatch(folder / "results")
-    watch.start()
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config.yaml", *arguments]
     start = time.time()
     with (folder / "snakemake.out").open("ab") as out:
-        _, (wall, processor) = measured(
-            lambda: subprocess.run([*command, *arguments], cwd=folder, check=True, stdout=out, stderr=out)
+        cost = watched(
+            lambda: subprocess.run(command, cwd=folder, check=True, stdout=out, stderr=out), folder / "results"
         )
-    peak = watch.stop()
-    return RunCost(wall, processor, peak, folder_megabytes(folder / "results"), rule_costs(folder, since=start))
+    return replace(cost, rules=rule_costs(folder, since=start))
 
 
 def rule_costs(folder: Path, since: float = 0.0) -> dict[str, RuleCost]:

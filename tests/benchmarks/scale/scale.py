@@ -3,6 +3,8 @@
     PYTHONPATH=tests python -m benchmarks.scale.scale 100000x10 1000000x10        # reads x samples; reads to vectors
     PYTHONPATH=tests python -m benchmarks.scale.scale 1000000x10 --until count_asvs
     PYTHONPATH=tests python -m benchmarks.scale.scale 200000x1000 --add 10        # then ten samples more
+    PYTHONPATH=tests python -m benchmarks.scale.scale 10000000x10 --until count_asvs --reads DIR   # simulated before
+    PYTHONPATH=tests python -m benchmarks.scale.scale 10000000x10 --reads DIR --bare               # the chain by hand
 
 Rows are appended to RESULTS.md: one a study, below it one a rule that took a second or more.
 """
@@ -18,7 +20,8 @@ import tempfile
 from pathlib import Path
 
 import yaml
-from benchmarks.scale.measure import RunCost, growth, run_workflow
+from benchmarks.reads.bench import bare_chain
+from benchmarks.scale.measure import RunCost, growth, run_workflow, watched
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
@@ -32,19 +35,19 @@ TARGETS = {
 }
 
 
-def simulate(folder: Path, reads: int, samples: int) -> None:
+def simulate(reads: Path, pairs: int, samples: int) -> None:
     """Make the libraries; communities turn over from sample to sample, so that more samples hold more taxa."""
     command = [
-        "abyssal", "simulate", DEMO / "reference.fasta.gz", "-o", folder / "reads", "--marker", MARKER, "--libraries",
-        samples, "--pairs", max(1, reads // samples), "--richness", 60, "--turnover", 0.3, "--seed", 11,
+        "abyssal", "simulate", DEMO / "reference.fasta.gz", "-o", reads, "--marker", MARKER, "--libraries",
+        samples, "--pairs", max(1, pairs // samples), "--richness", 60, "--turnover", 0.3, "--seed", 11,
         "--no-read-truth",
     ]  # fmt: skip
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
 
-def write_study(folder: Path, samples: int, pooling: str) -> None:
+def write_study(folder: Path, reads: Path, samples: int, pooling: str) -> None:
     """Write the config and a sheet of the first samples."""
-    files = sorted((folder / "reads").glob("*_R1.fastq.gz"))[:samples]
+    files = sorted(reads.glob("*_R1.fastq.gz"))[:samples]
     rows = [f"{file.name.removesuffix('_R1.fastq.gz')}\t{file}\t{str(file).replace('_R1.', '_R2.')}" for file in files]
     (folder / "samples.tsv").write_text("\n".join(["sample\tr1\tr2", *rows]) + "\n")
     demo = yaml.safe_load((REPOSITORY / "config" / "config.yaml").read_text())
@@ -68,23 +71,35 @@ def asv_ids(folder: Path) -> set[str]:
     return {line[1:].split()[0].split(";")[0] for line in lines if line.startswith(">")}
 
 
-def study(given: argparse.Namespace, reads: int, samples: int) -> list[tuple[str, RunCost]]:
+def study(given: argparse.Namespace, pairs: int, samples: int) -> list[tuple[str, RunCost]]:
     """Run one study, and once more with samples added where that is asked for."""
     with tempfile.TemporaryDirectory(prefix="scale-", dir=given.scratch) as scratch:
         folder = Path(scratch)
-        simulate(folder, reads * (samples + given.add) // samples, samples + given.add)
-        write_study(folder, samples, given.pooling)
-        costs = [(f"{reads:,} x {samples}", run_workflow(folder, arguments(given.until), given.cores))]
+        reads = given.reads or folder / "reads"
+        if given.reads is None:
+            simulate(reads, pairs * (samples + given.add) // samples, samples + given.add)
+        name = f"{pairs:,} x {samples}"
+        if given.bare:
+            return [(f"{name}, bare chain", by_hand(folder, reads, given.cores))]
+        write_study(folder, reads, samples, given.pooling)
+        first = run_workflow(folder, arguments(given.until), given.cores)
         before = asv_ids(folder)
+        costs = [(f"{name} ({len(before)} ASVs), {given.pooling}, to {given.until}", first)]
         if given.add:
-            write_study(folder, samples + given.add, given.pooling)
+            write_study(folder, reads, samples + given.add, given.pooling)
             again = run_workflow(folder, [*arguments(given.until), "--rerun-incomplete"], given.cores)
             after = asv_ids(folder)
             lost, gained = len(before - after), len(after - before)
             costs.append((f"+ {given.add} samples: {lost} ASVs lost, {gained} gained of {len(before)}", again))
-        else:
-            costs[0] = (f"{costs[0][0]} ({len(before)} ASVs)", costs[0][1])
         return costs
+
+
+def by_hand(folder: Path, reads: Path, cores: int) -> RunCost:
+    """Run the same programs without Abyssal, from reads to a count table."""
+    names = sorted(file.name.removesuffix("_R1.fastq.gz") for file in reads.glob("*_R1.fastq.gz"))
+    bare = folder / "bare"
+    bare.mkdir()
+    return watched(lambda: bare_chain(bare, reads, names, cores), bare)
 
 
 def lines(name: str, cost: RunCost, given: argparse.Namespace) -> list[str]:
@@ -93,11 +108,10 @@ def lines(name: str, cost: RunCost, given: argparse.Namespace) -> list[str]:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, check=False, capture_output=True, text=True
     ).stdout.strip()
-    memory = max((rule.memory for rule in cost.rules.values()), default=0.0)
     head = (
-        f"| {today} {commit} | {name}, {given.pooling}, to {given.until} | all | "
-        f"{sum(rule.jobs for rule in cost.rules.values())} | {cost.wall:.0f} | {cost.processor:.0f} | {memory:.0f} "
-        f"| {cost.peak_disk:.0f} / {cost.final_disk:.0f} |"
+        f"| {today} {commit} | {name} | all | "
+        f"{sum(rule.jobs for rule in cost.rules.values())} | {cost.wall:.0f} | {cost.processor:.0f} "
+        f"| {cost.memory:.0f} | {cost.peak_disk:.0f} / {cost.final_disk:.0f} |"
     )
     rules = [
         f"| | | {rule} | {spent.jobs} | {spent.wall:.0f} | {spent.processor:.0f} | {spent.memory:.0f} | |"
@@ -126,6 +140,8 @@ def main() -> int:
     parser.add_argument("--until", choices=tuple(TARGETS), default="embed")
     parser.add_argument("--pooling", choices=("pooled", "sample"), default="pooled")
     parser.add_argument("--add", type=int, default=0, metavar="N", help="then add N samples and run again")
+    parser.add_argument("--reads", type=Path, metavar="DIR", help="folder of libraries that were simulated before")
+    parser.add_argument("--bare", action="store_true", help="cutadapt and vsearch by hand instead of the workflow")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--scratch", default=None, help="folder for what is made (default: the system's)")
     parser.add_argument("--dry", action="store_true", help="print, do not write RESULTS.md")
