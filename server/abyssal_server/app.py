@@ -1,9 +1,9 @@
 """One service: listen, load, serve, drain.
 
 The port opens first and health says NOT_SERVING; it turns SERVING once the files, hashes and golden answers of all
-bundles have been checked. ``refresh`` of the models
-resolves the bundles' labels anew. To drain, health turns NOT_SERVING,
-new calls are refused, accepted chunks are finished, streams end with UNAVAILABLE so that clients resume elsewhere.
+bundles have been checked. ``refresh`` of the models resolves the bundles' labels anew. To drain, health turns
+NOT_SERVING, new calls are refused, accepted chunks are finished, and streams end with UNAVAILABLE so that clients
+resume elsewhere.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abyssal.cli.extras import needs
 from abyssal.errors import UsageError
 from abyssal.sequences.records import SequenceRecord, read_records
 
@@ -127,12 +128,9 @@ def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord
 
 
 def _with_service(arguments: argparse.Namespace, records: Iterable[SequenceRecord]) -> None:
-    try:
+    with needs("client", "client"):
         from abyssal.client import Access, Client
         from abyssal.client.connection import read_key
-    except ImportError as error:
-        message = f"the client is not installed ({error.name} is missing); install abyssal[client]"
-        raise UsageError(message) from error
 
     key = read_key(arguments.key_file)
     access = Access(key, arguments.tls, arguments.ca, arguments.cert, arguments.cert_key)

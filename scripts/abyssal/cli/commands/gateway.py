@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
+from abyssal.cli.extras import needs
+from abyssal.cli.listening import add_listening
 from abyssal.errors import UsageError
 
 
@@ -15,22 +16,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--server", metavar="HOST:PORT", help="the gRPC service (default: environment variable ABYSSAL_SERVER)"
     )
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: 8080)")
-    parser.add_argument(
-        "--port-file", type=Path, metavar="FILE", help="write HOST:PORT to this file once requests are accepted"
-    )
+    add_listening(parser, port=8080)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    try:
+    with needs("gateway", "serve"):
         from abyssal_server.gateway.process import run_gateway
         from abyssal_server.gateway.settings import GatewaySettings
-    except ImportError as error:
-        message = f"the gateway is not installed ({error.name} is missing); install abyssal[serve]"
-        raise UsageError(message) from error
 
     if not arguments.server and not os.environ.get("ABYSSAL_SERVER"):
         message = "no service to talk to; give --server HOST:PORT or set ABYSSAL_SERVER"

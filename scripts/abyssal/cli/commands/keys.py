@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abyssal.cli.extras import needs
 from abyssal.errors import UsageError
 
 if TYPE_CHECKING:
     from abyssal_server.access import ApiKey
 
-ROLES = ("read", "infer", "admin")
 _VARIABLE = "ABYSSAL_KEYS_FILE"
 
 
@@ -23,7 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     add = actions.add_parser("add", help="make a key, print it once, store its hash")
     add.add_argument("name", metavar="NAME", help="who gets it; shows in the usage log")
-    add.add_argument("--role", choices=ROLES, default="infer", help="what it allows (default: infer)")
+    add.add_argument("--role", default="infer", help="what it allows: read, infer or admin (default: infer)")
     remove = actions.add_parser("remove", help="withdraw a key, from the next call on")
     remove.add_argument("key", metavar="ID-OR-NAME", help="id of one key, or name of all that one holder has")
     shown = actions.add_parser("list", help="show ids, names and roles")
@@ -34,19 +34,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action.set_defaults(run=run)
 
 
+@needs("service", "serve")
 def _add(arguments: argparse.Namespace) -> None:
     from abyssal_server.access import Role, new_key
     from abyssal_server.access.keys import write_keys
 
     path = _file(arguments)
     role = Role.named(arguments.role)
-    assert role is not None
+    if role is None:
+        message = f"--role {arguments.role!r}: no such role; expected one of {', '.join(role.word for role in Role)}"
+        raise UsageError(message)
     key, stored = new_key(arguments.name, role)
     write_keys(path, [*(_read(path) if path.exists() else []), stored])
     sys.stderr.write(f"key {stored.id} of {stored.name} ({role.word}) added to {path}; it is shown only now:\n")
     sys.stdout.write(f"{key}\n")
 
 
+@needs("service", "serve")
 def _remove(arguments: argparse.Namespace) -> None:
     from abyssal_server.access.keys import write_keys
 
@@ -60,6 +64,7 @@ def _remove(arguments: argparse.Namespace) -> None:
     sys.stderr.write(f"{len(keys) - len(left)} withdrawn, {len(left)} left in {path}\n")
 
 
+@needs("service", "serve")
 def _list(arguments: argparse.Namespace) -> None:
     rows = [f"{key.id}\t{key.name}\t{key.role.word}\n" for key in _read(_file(arguments))]
     sys.stdout.write("".join(["id\tname\trole\n", *rows]))

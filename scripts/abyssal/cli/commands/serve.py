@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-from pathlib import Path
 
+from abyssal.cli.extras import needs
+from abyssal.cli.listening import add_listening
 from abyssal.errors import UsageError
 
 
@@ -18,8 +19,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="directory or REGISTRY/NAME@LABEL to serve; may be given several times, the first answers when nothing is "
         "chosen (default: environment variable MODEL_PATH)",
     )  # fmt: skip
-    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default: 50051)")
+    add_listening(parser, port=50051)
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="what computes (default: auto)")
     parser.add_argument(
         "--admin-token-file", metavar="FILE", help="offer ModelAdmin to who knows the token in this file"
@@ -32,20 +32,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--tls-client-ca", metavar="PEM", help="answer only callers whose certificate one of these has signed"
     )
-    parser.add_argument(
-        "--port-file", type=Path, metavar="FILE", help="write HOST:PORT to this file once the service answers"
-    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
-    try:
+    with needs("service", "serve"):
         from abyssal_server.process import serve
         from abyssal_server.settings import ServerSettings
-    except ImportError as error:
-        message = f"the service is not installed ({error.name} is missing); install abyssal[serve]"
-        raise UsageError(message) from error
 
     if not arguments.bundle and not os.environ.get("MODEL_PATH"):
         message = "no bundle to serve; give --bundle BUNDLE or set MODEL_PATH"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from abyssal.errors import UsageError
+from abyssal.cli.extras import needs
 
 _PORT = 8080
 
@@ -28,12 +28,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> None:
     """Run everything until SIGTERM or SIGINT."""
-    try:
+    with needs("service", "serve,workflow"):
         from abyssal_server.places import default_data
         from abyssal_server.up import run_up
-    except ImportError as error:
-        message = f"the service is not installed ({error.name} is missing); install abyssal[serve,workflow]"
-        raise UsageError(message) from error
 
     run_up(
         arguments.data or default_data(), bundle=arguments.bundle, host=arguments.host, port=arguments.port,

@@ -6,6 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
+from abyssal.cli.extras import needs
 from abyssal.errors import UsageError
 
 
@@ -27,12 +28,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> None:
     """Work until SIGTERM or SIGINT."""
-    try:
+    with needs("worker", "serve,workflow"):
         from abyssal_server.jobs.settings import WorkerSettings
         from abyssal_server.jobs.worker import run_worker
-    except ImportError as error:
-        message = f"the worker is not installed ({error.name} is missing); install abyssal[serve,workflow]"
-        raise UsageError(message) from error
 
     if not arguments.server and not os.environ.get("ABYSSAL_SERVER"):
         message = "no service to load new models into; give --server HOST:PORT or set ABYSSAL_SERVER"
