@@ -67,11 +67,15 @@ def map_back(
         members: variants of unique sequences that the clusterer named; they are not looked for.
         poor: FASTA with sizes of sequences that made no variants but are to be counted, one file a library.
     """
-    variants = {name: _Variant(CHIMERA, size) for name, _, size in read_sized(chimeras)}
-    variants |= {name: _Variant(ASV, size) for name, _, size in read_sized(asvs)}
+    variants: dict[str, _Variant] = {}
+    texts: list[str] = []
+    for kind, source in ((ASV, asvs), (CHIMERA, chimeras)):
+        for name, text, size in read_sized(source):
+            if name not in variants:
+                variants[name] = _Variant(kind, size)
+                texts.append(text)
+    names, index = list(variants), VariantIndex(texts)
     placed = {name: variant for name, variant in (members or {}).items() if variant in variants}
-    names = [name for source in (asvs, chimeras) for name, _, _ in read_sized(source)]
-    index = VariantIndex([text for source in (asvs, chimeras) for _, text, _ in read_sized(source)])
     for block in _blocks((uniques, *poor)):
         sought = {name: text for name, text in block.items() if name not in variants and name not in placed}
         nearest = dict(zip(sought, index.nearest(list(sought.values()), identity=identity), strict=True))
