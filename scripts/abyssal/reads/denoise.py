@@ -106,7 +106,8 @@ def _too_many_for_errors(absorbed: Path, uniques: Path, alpha: float) -> dict[st
         query, target, wrong, gaps = line.split("\t")
         if int(wrong) + int(gaps) >= _FROM_DIFFERENCES:
             taken[query.partition(";size=")[0]] = target.partition(";size=")[0], int(wrong) + int(gaps)
-    known = {name: (sequence, size) for name, sequence, size in read_sized(uniques)} if taken else {}
+    needed = taken.keys() | {target for target, _ in taken.values()}
+    known = {name: (sequence, size) for name, sequence, size in read_sized(uniques) if name in needed}
     return {
         name: (*known[name], target)
         for name, (target, differences) in taken.items()
