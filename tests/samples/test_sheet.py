@@ -173,3 +173,14 @@ def test_files_that_are_no_sheet(folder: Path, content: bytes, words: str) -> No
 def test_a_missing_sheet_tells_how_to_make_one(folder: Path) -> None:
     with pytest.raises(SampleSheetError, match=r"no such sample sheet.*abyssal samples DIR -o none\.tsv"):
         read_sample_sheet(Path("none.tsv"))
+
+
+def test_only_reads_may_lie_in_a_store(folder: Path) -> None:
+    (row,) = read("sample | r1 | r2\nS1 | s3://runs/2026/a1.fastq.gz | s3://runs/2026/a2.fastq.gz\n")
+    assert (row.kind, len(row.files)) == ("paired", 2)
+    text = "sample | asvs | table | r1\nS1 | s3://runs/a.fasta | s3://runs/a.tsv | \nS2 |  |  | s3:/runs/a1.fastq.gz\n"
+    assert problems(text) == [
+        "row 2, column asvs: 's3://runs/a.fasta': only r1 and r2 take addresses; expected a file of this machine",
+        "row 2, column table: 's3://runs/a.tsv': only r1 and r2 take addresses; expected a file of this machine",
+        "row 3, column r1: 's3:/runs/a1.fastq.gz': not the address of an object; expected s3://BUCKET/KEY",
+    ]

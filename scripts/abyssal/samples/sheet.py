@@ -2,8 +2,8 @@
 
 One row is a library sequenced for a marker. Tab-separated (commas and semicolons are understood too), first row the
 column names, empty rows and rows starting with ``#`` ignored. Paths are looked up from the working directory first,
-then from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody. A file
-in an S3-compatible store is given by its address, ``s3://BUCKET/KEY``.
+then from the sheet's folder; ``~`` and variables are not expanded, so that a sheet means the same to everybody. Reads
+(``r1``, ``r2``) in an S3-compatible store are given by their address, ``s3://BUCKET/KEY``.
 
 ``library`` may be left out when there is one library a sample (it is then the sample's name), ``marker`` when the
 config has only one, ``run`` when there was only one.
@@ -37,6 +37,7 @@ _ALIASES = {
 _NEAR = 0.8
 _SEPARATORS = ("\t", ",", ";")
 _FILE_COLUMNS = ("r1", "r2", "asvs")
+_REMOTE_COLUMNS = ("r1", "r2")
 _PRIMER_COLUMNS = ("forward_primer", "reverse_primer")
 _SHORTEST_PRIMER = 8
 _SHARE = "; libraries that share a file need tags (forward_tag, reverse_tag), ready-made ASVs a table"
@@ -237,12 +238,7 @@ def _files(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -
         problems.add(number, "r1", "empty; expected a FASTQ file (an empty file stands for a library without reads)")
     elif "r2" in given and _same_file(given["r1"], given["r2"], sheet):
         problems.add(number, "r2", f"the same file as r1 ({given['r1']}); expected the reverse reads")
-    found = {column: _found(path, sheet) for column, path in given.items()}
-    if is_remote(given.get("asvs", "")):
-        problems.add(number, "asvs", "an address; ready-made ASVs are read from a file of this machine")
-    for column, path in given.items():
-        if found[column] is None:
-            problems.add(number, column, _not_found(path, sheet))
+    found = {column: _file(number, column, path, sheet, problems) for column, path in given.items()}
     kind: Kind = "asvs" if "asvs" in given else "paired" if "r2" in given else "single"
     return kind, tuple(found[column] or Path(given[column]) for column in given)
 
@@ -274,10 +270,7 @@ def _table(number: int, row: dict[str, str], sheet: Path, problems: _Problems) -
         return None
     if is_missing(row.get("asvs", "")):
         problems.add(number, "table", "given without asvs; expected the sequences of the ASVs beside their counts")
-    found = None if is_remote(cell) else _found(cell, sheet)
-    if found is None:
-        problems.add(number, "table", _not_found(cell, sheet))
-    return found
+    return _file(number, "table", cell, sheet, problems)
 
 
 def _tags(row: SheetRow) -> tuple[str, str]:
@@ -304,6 +297,18 @@ def _found(path: str, sheet: Path) -> Path | None:
         # Whether the object exists is asked of the store when the run is planned.
         return Path(path) if is_address(path) else None
     return next((candidate for candidate in _candidates(path, sheet) if candidate.is_file()), None)
+
+
+def _file(number: int, column: str, path: str, sheet: Path, problems: _Problems) -> Path | None:
+    """Return a cell's file as it was found, or None after noting what is wrong with it."""
+    if is_remote(path) and column not in _REMOTE_COLUMNS:
+        text = f"{path!r}: only {' and '.join(_REMOTE_COLUMNS)} take addresses; expected a file of this machine"
+        problems.add(number, column, text)
+        return None
+    found = _found(path, sheet)
+    if found is None:
+        problems.add(number, column, _not_found(path, sheet))
+    return found
 
 
 def _same_file(first: str, second: str, sheet: Path) -> bool:
