@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +22,13 @@ from abyssal.simulate.templates import Template, substitute
 
 FORWARD = "CCAGCASCYGCGGTAATTCC"
 REVERSE = "ACTTTCGTTCTTGATYRATGA"
+ILLUMINA_NAME = re.compile(r"M0\d{4}:\d+:000000000-[0-9A-Z]{5}:1:([12]1(?:0[1-9]|1[0-4])):(\d+):(\d+)")
 RANKS = ("genus", "species")
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file of a folder by its name."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
 def make_templates(count: int, *, length: int = 380, seed: int = 7, genera: int = 4) -> list[Template]:
