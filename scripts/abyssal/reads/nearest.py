@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
 
-_K = 10
+_K = 8
 _COUNTS = 4_000_000
 """Counts held at a time; bounds the memory of a block (int16)."""
 
