@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 from prometheus_client import CollectorRegistry
 
 from abyssal.client.asynchronous import AsyncClient
 from abyssal.stores.collections import AUDIT
-from abyssal.stores.documents import ID
+from abyssal.stores.documents import ID, Document
 from abyssal_server.access import Caller, Gate, Role, bearer_token, gate_of
 from abyssal_server.datasets.archives import UnpackLimits
 from abyssal_server.datasets.uploads import UploadLimits, Uploads
-from abyssal_server.errors import Forbidden, Overloaded, Unauthenticated
+from abyssal_server.errors import Forbidden, Missing, NotPossible, Overloaded, Unauthenticated
 from abyssal_server.gateway.metrics import GatewayMetrics
 from abyssal_server.gateway.middleware import REQUEST_ID
 from abyssal_server.gateway.published import PublishedModels
@@ -29,6 +29,7 @@ from abyssal_server.places import Places
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _MOST_MEMBERS = 20_000
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 
 
 class GatewayState:
@@ -78,6 +79,26 @@ class GatewayState:
             {ID: identity, "actor": caller.id, "action": action, "at": now, "target": target, "detail": detail,
              "request_id": request.state.request_id},
         )  # fmt: skip
+
+    def job(self, kind: str, identity: str) -> Document:
+        """Return a job of a kind; raises Missing."""
+        job = self.queue.get(identity)
+        if job["kind"] != kind:
+            raise Missing(kind=f"{kind} job", name=identity)
+        return job
+
+    def finished_job(self, kind: str, identity: str) -> Document:
+        """Return a job of a kind whose results are there.
+
+        Raises:
+            Missing: there is no such job.
+            NotPossible: it has not succeeded.
+        """
+        job = self.job(kind, identity)
+        if job["state"] != State.SUCCEEDED:
+            message = f"the job is {job['state']}; its results are there when it has succeeded"
+            raise NotPossible(message)
+        return job
 
     def require_room(self, kind: str) -> None:
         """Refuse a new job while too many wait; raises Overloaded."""

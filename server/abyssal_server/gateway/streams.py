@@ -11,12 +11,15 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Header
+from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
 from abyssal.errors import StoreError
-from abyssal.stores.documents import REVISION, Document
+from abyssal.stores.documents import ID, REVISION, Document
+from abyssal_server.gateway.problems import gives
 from abyssal_server.gateway.state import GatewayState
 from abyssal_server.jobs.logs import JobLog
 from abyssal_server.jobs.queue import ENDED
@@ -24,25 +27,27 @@ from abyssal_server.jobs.queue import ENDED
 _LOOK_SECONDS = 0.5
 _COMMENT_SECONDS = 15.0
 _POSITION = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
-EVENT_STREAM = "text/event-stream"
+_EVENT_STREAM = "text/event-stream"
+EVENTS = gives(_EVENT_STREAM)
+LastEvent = Annotated[str, Header(max_length=64)]
 
 
 class EventStream(StreamingResponse):
     """A response of server-sent events."""
 
-    media_type = EVENT_STREAM
+    media_type = _EVENT_STREAM
 
 
 def job_events(
-    state: GatewayState, identity: str, last_event: str, output: Callable[[Document], dict[str, Any]]
+    state: GatewayState, job: Document, last_event: str, output: Callable[[Document], BaseModel]
 ) -> EventStream:
     """Return the events of a job from where a browser stopped."""
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return EventStream(_events(state, identity, last_event, output), headers=headers)
+    return EventStream(_events(state, str(job[ID]), last_event, output), headers=headers)
 
 
 async def _events(
-    state: GatewayState, identity: str, last_event: str, output: Callable[[Document], dict[str, Any]]
+    state: GatewayState, identity: str, last_event: str, output: Callable[[Document], BaseModel]
 ) -> AsyncIterator[str]:
     found = _POSITION.fullmatch(last_event)
     revision, piece = (int(found[1]), int(found[2])) if found else (0, 0)
@@ -57,7 +62,7 @@ async def _events(
             await asyncio.sleep(2.0)
             yield ": the store does not answer\n\n"
             continue
-        now = json.dumps(output(job), sort_keys=True)
+        now = json.dumps(output(job).model_dump(), sort_keys=True)
         position = f"{job[REVISION]}.{piece}"
         if text:
             yield _event("log", {"text": text}, position)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse, StreamingResponse
 
 from abyssal.config.models import NoveltyConfig
@@ -17,7 +17,7 @@ from abyssal.stores.documents import Document
 from abyssal.stores.objects import ObjectStore
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from abyssal_server.access import Caller
-from abyssal_server.errors import InvalidRequest, Missing, NotPossible, Overloaded
+from abyssal_server.errors import InvalidRequest, Overloaded
 from abyssal_server.gateway import examples
 from abyssal_server.gateway.bodies import read_upload
 from abyssal_server.gateway.exports import FORMATS, WRITTEN_FORMATS, write_export
@@ -26,16 +26,14 @@ from abyssal_server.gateway.inference import keep_input, new_input, read_input, 
 from abyssal_server.gateway.problems import gives, problems
 from abyssal_server.gateway.results import ClassifyOutput, ModelOutput, classify_output
 from abyssal_server.gateway.schemas import InferenceJobOutput, JobError, JobProgress, time_text
-from abyssal_server.gateway.state import GatewayState, Inferrer, Reader, metadata_of, require_owner, state_of
-from abyssal_server.gateway.streams import EVENT_STREAM, job_events
-from abyssal_server.jobs.queue import CLASSIFY, State
+from abyssal_server.gateway.state import GatewayState, Inferrer, JobId, Reader, metadata_of, require_owner, state_of
+from abyssal_server.gateway.streams import EVENTS, LastEvent, job_events
+from abyssal_server.jobs.queue import CLASSIFY
 
 TSV = "text/tab-separated-values"
 router = APIRouter(tags=["inference"])
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Choice = Annotated[str, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 _FILE = gives("application/octet-stream", format="binary")
-_EVENTS = gives(EVENT_STREAM)
 _MOST_EXPORTED = 1_000_000
 
 
@@ -112,7 +110,7 @@ def _submit(
 )
 def read_inference(request: Request, caller: Reader, job_id: JobId) -> InferenceJobOutput:
     """Return how far it is, and which model answered."""
-    return _output(_job(state_of(request), job_id))
+    return _output(state_of(request).job(CLASSIFY, job_id))
 
 
 @router.delete(
@@ -122,7 +120,7 @@ def read_inference(request: Request, caller: Reader, job_id: JobId) -> Inference
 def delete_inference(request: Request, caller: Inferrer, job_id: JobId) -> Response:
     """Forget a classification that has ended, and its results."""
     state = state_of(request)
-    job = _job(state, job_id)
+    job = state.job(CLASSIFY, job_id)
     require_owner(job, caller)
     state.queue.delete(job_id)
     _objects(state, job).delete_below("")
@@ -136,21 +134,18 @@ def delete_inference(request: Request, caller: Inferrer, job_id: JobId) -> Respo
 def cancel_inference(request: Request, caller: Inferrer, job_id: JobId) -> InferenceJobOutput:
     """End a classification that waits or runs."""
     state = state_of(request)
-    require_owner(_job(state, job_id), caller)
+    require_owner(state.job(CLASSIFY, job_id), caller)
     return _output(state.queue.cancel(job_id))
 
 
 @router.get(
     "/inference/jobs/{job_id}/events", summary="Follow a classification", response_class=Response,
-    responses={**_EVENTS, **problems(401, 403, 404, 422, 429, 503)},
+    responses={**EVENTS, **problems(401, 403, 404, 422, 429, 503)},
 )  # fmt: skip
-def follow_inference(
-    request: Request, caller: Reader, job_id: JobId, last_event_id: Annotated[str, Header(max_length=64)] = ""
-) -> Response:
+def follow_inference(request: Request, caller: Reader, job_id: JobId, last_event_id: LastEvent = "") -> Response:
     """Tell each change (`job`) and the end (`end`) as server-sent events."""
     state = state_of(request)
-    _job(state, job_id)
-    return job_events(state, job_id, last_event_id, lambda job: _output(job).model_dump())
+    return job_events(state, state.job(CLASSIFY, job_id), last_event_id, _output)
 
 
 @router.get(
@@ -167,10 +162,7 @@ def read_results(
 ) -> Response:
     """Return the results; `offset` and `limit` choose rows of JSON lines."""
     state = state_of(request)
-    job = _job(state, job_id)
-    if job["state"] != State.SUCCEEDED:
-        message = f"the job is {job['state']}; its results are there when it has succeeded"
-        raise NotPossible(message)
+    job = state.finished_job(CLASSIFY, job_id)
     objects, rows = _objects(state, job), int(job["request"]["sequences"])
     if format == "jsonl":
         lines = row_lines(objects, rows, offset, limit)
@@ -193,13 +185,6 @@ def read_results(
 
 def _objects(state: GatewayState, job: Document) -> ObjectStore:
     return state.places.objects(f"inference/{job['request']['input']}")
-
-
-def _job(state: GatewayState, identity: str) -> Document:
-    job = state.queue.get(identity)
-    if job["kind"] != CLASSIFY:
-        raise Missing(kind="classification job", name=identity)
-    return job
 
 
 def _output(job: Document) -> InferenceJobOutput:

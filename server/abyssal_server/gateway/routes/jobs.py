@@ -7,13 +7,13 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from abyssal.config.section import NAME_PATTERN
 from abyssal.exports.write import FORMATS
 from abyssal.files import to_json
 from abyssal.stores.documents import Document, Where
-from abyssal_server.errors import InvalidRequest, Missing, NotPossible
+from abyssal_server.errors import InvalidRequest
 from abyssal_server.gateway.files import framed, stream_object
 from abyssal_server.gateway.paging import After, Limit, behind, cursor_of
 from abyssal_server.gateway.problems import gives, problems
@@ -29,20 +29,18 @@ from abyssal_server.gateway.schemas import (
     TrainOptions,
     time_text,
 )
-from abyssal_server.gateway.state import Admin, GatewayState, Reader, state_of
-from abyssal_server.gateway.streams import EVENT_STREAM, job_events
+from abyssal_server.gateway.state import Admin, GatewayState, JobId, Reader, state_of
+from abyssal_server.gateway.streams import EVENTS, LastEvent, job_events
 from abyssal_server.jobs.artefacts import OVERVIEW, REPORT, STUDY, export_key
 from abyssal_server.jobs.logs import JobLog
-from abyssal_server.jobs.queue import TRAIN, State
+from abyssal_server.jobs.queue import TRAIN
 from abyssal_server.jobs.requests import check_markers, config_schema, presets, training_config
 
 router = APIRouter(tags=["jobs"])
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{32}$")]
 Marker = Annotated[str, Query(pattern=NAME_PATTERN, max_length=100, description="Marker of the study.")]
 _HTML = gives("text/html")
 _TEXT = gives("text/plain")
 _FILE = gives("application/octet-stream", format="binary")
-_EVENTS = gives(EVENT_STREAM)
 _STUDY = gives("application/json", "object")
 
 
@@ -109,7 +107,7 @@ def list_jobs(
 @router.get("/jobs/{job_id}", summary="One training job", responses=problems(401, 403, 404, 422, 429, 503))
 def read_job(request: Request, caller: Reader, job_id: JobId) -> JobOutput:
     """Return a job as it is now."""
-    return output(_job(state_of(request), job_id))
+    return output(state_of(request).job(TRAIN, job_id))
 
 
 @router.post(
@@ -119,7 +117,7 @@ def read_job(request: Request, caller: Reader, job_id: JobId) -> JobOutput:
 def cancel_job(request: Request, caller: Admin, job_id: JobId) -> JobOutput:
     """End a job; what it made so far is kept for a retry."""
     state = state_of(request)
-    _job(state, job_id)
+    state.job(TRAIN, job_id)
     cancelled = state.queue.cancel(job_id)
     state.audit(request, caller, "cancel", job_id)
     return output(cancelled)
@@ -132,7 +130,7 @@ def cancel_job(request: Request, caller: Admin, job_id: JobId) -> JobOutput:
 def retry_job(request: Request, caller: Admin, job_id: JobId) -> JobOutput:
     """Queue a failed or cancelled job again; steps that were finished on the same host are not repeated."""
     state = state_of(request)
-    _job(state, job_id)
+    state.job(TRAIN, job_id)
     again = state.queue.retry(job_id)
     state.audit(request, caller, "retry", job_id)
     state.coordination.announce(TRAIN)
@@ -148,22 +146,19 @@ def read_log(
 ) -> Response:
     """Return the end of the log, so many characters of it."""
     state = state_of(request)
-    _job(state, job_id)
+    state.job(TRAIN, job_id)
     text, _ = JobLog(state.places.documents, job_id).after(0)
     return Response(text[-tail:], media_type="text/plain; charset=utf-8")
 
 
 @router.get(
     "/jobs/{job_id}/events", summary="Follow a job", response_class=Response,
-    responses={**_EVENTS, **problems(401, 403, 404, 422, 429, 503)},
+    responses={**EVENTS, **problems(401, 403, 404, 422, 429, 503)},
 )  # fmt: skip
-def follow_job(
-    request: Request, caller: Reader, job_id: JobId, last_event_id: Annotated[str, Header(max_length=64)] = ""
-) -> Response:
+def follow_job(request: Request, caller: Reader, job_id: JobId, last_event_id: LastEvent = "") -> Response:
     """Tell each change (`job`), new text of the log (`log`), and the end (`end`) as server-sent events."""
     state = state_of(request)
-    _job(state, job_id)
-    return job_events(state, job_id, last_event_id, lambda job: output(job).model_dump())
+    return job_events(state, state.job(TRAIN, job_id), last_event_id, output)
 
 
 @router.get(
@@ -173,7 +168,7 @@ def follow_job(
 def read_report(request: Request, caller: Reader, job_id: JobId, marker: Marker | None = None) -> Response:
     """Return the report of a marker, or the overview of the study, for a sandboxed frame."""
     state = state_of(request)
-    _finished(state, job_id)
+    state.finished_job(TRAIN, job_id)
     below = f"jobs/{job_id}/{marker}" if marker else f"jobs/{job_id}"
     return framed(state.places.objects(below), REPORT if marker else OVERVIEW, kind="report")
 
@@ -185,7 +180,7 @@ def read_report(request: Request, caller: Reader, job_id: JobId, marker: Marker 
 def read_study(request: Request, caller: Reader, job_id: JobId, marker: Marker) -> Response:
     """Return the numbers behind the pictures of a run."""
     state = state_of(request)
-    _finished(state, job_id)
+    state.finished_job(TRAIN, job_id)
     return stream_object(state.places.objects(f"jobs/{job_id}/{marker}"), STUDY, kind="study")
 
 
@@ -201,7 +196,7 @@ def read_export(
     if format not in (*FORMATS, "classification"):
         message = f"no format {format[:40]!r}; expected one of {', '.join((*FORMATS, 'classification'))}"
         raise InvalidRequest(message, field="format")
-    _finished(state, job_id)
+    state.finished_job(TRAIN, job_id)
     key = export_key(format)
     name = f"{marker}-{key.rpartition('/')[2]}"
     return stream_object(state.places.objects(f"jobs/{job_id}/{marker}"), key, kind="export", name=name)
@@ -240,21 +235,6 @@ def _submit(state: GatewayState, owner: str, asked: dict[str, Any], key: str) ->
         if there is not None and all(there["request"][name] == asked[name] for name in compared):
             return there, False
     return state.queue.submit(TRAIN, owner, asked, key=key)
-
-
-def _job(state: GatewayState, identity: str) -> Document:
-    job = state.queue.get(identity)
-    if job["kind"] != TRAIN:
-        raise Missing(kind="job", name=identity)
-    return job
-
-
-def _finished(state: GatewayState, identity: str) -> Document:
-    job = _job(state, identity)
-    if job["state"] != State.SUCCEEDED:
-        message = f"the job is {job['state']}; its results are there when it has succeeded"
-        raise NotPossible(message)
-    return job
 
 
 def _require_free(state: GatewayState, config: dict[str, Any], version: str) -> None:
