@@ -87,6 +87,13 @@ class Part:
         time.sleep(seconds)
         self.signal(signal.SIGCONT)
 
+    def slow_down(self, seconds: float) -> None:
+        """Let it run a tenth of the time, as a starved machine would."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.freeze(0.09)
+            time.sleep(0.01)
+
     def stop(self) -> None:
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
@@ -219,8 +226,8 @@ class Site:
     def strike(self, random_: random.Random) -> None:
         """Do one thing that must not matter."""
         parts = [*self.workers, *self.workers, self.gateway, *self._stores]
-        kinds = ["kill", "freeze", "snakemake", "supervisor"]
-        kind = random_.choices(kinds, [5, 3, 1, 1])[0]
+        kinds = ["kill", "freeze", "slow", "snakemake", "supervisor"]
+        kind = random_.choices(kinds, [5, 3, 2, 1, 1])[0]
         if kind in ("snakemake", "supervisor"):
             if self._kill_program(kind):
                 self.outcome.faults[f"kill {kind}"] += 1
@@ -231,6 +238,8 @@ class Site:
             self._note_interruption(part)
         if kind == "kill":
             part.kill(random_.uniform(0.0, 1.0))
+        elif kind == "slow":
+            part.slow_down(random_.choice([2.0, LEASE_SECONDS + 2.0]))
         else:
             part.freeze(random_.choice([0.5, 2.0, LEASE_SECONDS + 2.0]))
         self.outcome.faults[f"{kind} {part.name.partition('-')[0]}"] += 1
