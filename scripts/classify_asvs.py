@@ -7,16 +7,14 @@ from abyssal.entry import start
 start(snakemake)
 
 from abyssal.config.fallback import FallbackConfig
+from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.stage import classify_file, estimate_novelty
 
+classifier = Classifier.load(Path(snakemake.input.model))
 classify_file(
-    Path(snakemake.input.model),
+    classifier,
     Path(snakemake.input.asvs),
     Path(snakemake.output.taxonomy),
     FallbackConfig(**snakemake.params.fallback),
 )
-estimate_novelty(
-    Path(snakemake.input.model),
-    Path(snakemake.input.asvs),
-    Path(snakemake.output.novelty),
-)
+estimate_novelty(classifier, Path(snakemake.input.asvs), Path(snakemake.output.novelty))

@@ -58,7 +58,7 @@ def test_a_study_of_new_genera_is_told_from_one_of_known_species(trained: Traine
     shares = {}
     for name, reads in {"known": known, "new": [*new, *known[: len(new) // 4]]}.items():
         write_fasta(tmp_path / f"{name}.fasta", [(f"r{row}", read) for row, read in enumerate(reads)])
-        estimate_novelty(trained.directory, tmp_path / f"{name}.fasta", tmp_path / f"{name}.json")
+        estimate_novelty(trained.classifier, tmp_path / f"{name}.fasta", tmp_path / f"{name}.json")
         written = read_json(tmp_path / f"{name}.json")
         assert written["stated"] == STATED.model_dump()
         assert set(written["estimated"]) == set(KINDS) == set(written["interval"])
@@ -66,5 +66,5 @@ def test_a_study_of_new_genera_is_told_from_one_of_known_species(trained: Traine
     assert shares["known"]["known"] > 0.8
     assert shares["new"]["known"] < 0.5
     again = tmp_path / "again.json"
-    estimate_novelty(trained.directory, tmp_path / "new.fasta", again)
+    estimate_novelty(trained.classifier, tmp_path / "new.fasta", again)
     assert again.read_bytes() == (tmp_path / "new.json").read_bytes()

@@ -75,17 +75,16 @@ def encoder_files(directory: Path) -> Path | None:
     return directory if (directory / "model.safetensors").is_file() else None
 
 
-def classify_file(model_directory: Path, fasta: Path, target: Path, fallback: FallbackConfig | None = None) -> int:
+def classify_file(classifier: Classifier, fasta: Path, target: Path, fallback: FallbackConfig | None = None) -> int:
     """Classify the records of a FASTA and write the classification TSV; returns the number of records.
 
     Args:
-        model_directory, fasta, target: model, sequences and table.
+        classifier, fasta, target: model, sequences and table.
         fallback: settings of the search for reads that the model leaves open; None searches for none.
 
     Raises:
         DataError: two records have the same id.
     """
-    classifier = Classifier.load(model_directory)
     records = list(read_records(fasta))
     if len({record.id for record in records}) != len(records):
         message = f"{fasta}: two records have the same id; ids must be distinct"
@@ -106,12 +105,11 @@ def classify_file(model_directory: Path, fasta: Path, target: Path, fallback: Fa
     return len(records)
 
 
-def estimate_novelty(model_directory: Path, fasta: Path, target: Path, seed: int = 1) -> None:
+def estimate_novelty(classifier: Classifier, fasta: Path, target: Path, seed: int = 1) -> None:
     """Estimate from the records of a FASTA how many are of new species, genera and families, and write it.
 
     ``seed`` is that of the interval's resamples; the estimate has none.
     """
-    classifier = Classifier.load(model_directory)
     stated = classifier.model.novelty
     absent = classifier.absence([record.sequence for record in read_records(fasta)])
     # A model that names nothing has no ranks, and so nothing to be new at.
