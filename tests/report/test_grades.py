@@ -13,6 +13,7 @@ import pytest
 from abyssal.errors import DataError
 from abyssal.evaluation.answers import Answers, judge
 from abyssal.evaluation.grade import baseline_wins, grade
+from abyssal.evaluation.metrics import b_cubed
 from abyssal.files import write_json
 from abyssal.references.build import BuildReport
 from abyssal.references.markers import resolve_marker
@@ -22,7 +23,7 @@ from abyssal.report.evaluation_section import evaluation_section, evaluation_ver
 from abyssal.report.headline import make_headline
 from abyssal.report.inputs import StudyResults, read_results
 from abyssal.report.render import render_report
-from abyssal.report.truth_section import b_cubed, grade_ranks, read_truth, truth_section
+from abyssal.report.truth_section import grade_ranks, read_truth, truth_section
 
 QUERIES = 60
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from abyssal.benchmark.discovery import OURS, SplitAnswers
 from abyssal.discovery.clusterers import NOISE, Labels
 from abyssal.discovery.stability import singletons_for_noise
+from abyssal.evaluation.metrics import b_cubed
 
 RESAMPLES = 200
 FIGURES = ("ARI", "AMI", "V-measure", "B-cubed F1", "taxa F1 > .5", "taxa F1 > .9", "noise")
@@ -18,35 +19,29 @@ FIGURES = ("ARI", "AMI", "V-measure", "B-cubed F1", "taxa F1 > .5", "taxa F1 > .
 
 def figures(truth: NDArray[np.int64], labels: Labels) -> dict[str, float]:
     """Return the figures of one answer; recovered taxa are a share of those with two amplicons or more."""
-    from sklearn.metrics import adjusted_mutual_info_score, v_measure_score
+    from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, v_measure_score
 
     groups = singletons_for_noise(labels)
-    shared, sizes, found = _contingency(truth, groups)
-    precision = (shared**2 / found).sum() / shared.sum()
-    recall = (shared**2 / sizes[:, None]).sum() / shared.sum()
+    shared, sizes, found = contingency(truth, groups)
+    precision, recall = b_cubed(groups.tolist(), truth.tolist())
     best = (2 * shared / (sizes[:, None] + found)).max(axis=1)[sizes > 1]
     return {
-        "ARI": adjusted_rand(truth, groups),
+        "ARI": float(adjusted_rand_score(truth, groups)),
         "AMI": float(adjusted_mutual_info_score(truth, groups)),
         "V-measure": float(v_measure_score(truth, groups)),
-        "B-cubed F1": float(2 * precision * recall / (precision + recall)),
+        "B-cubed F1": 2 * precision * recall / (precision + recall),
         "taxa F1 > .5": float((best > 0.5).mean()),
         "taxa F1 > .9": float((best > 0.9).mean()),
         "noise": float((labels == NOISE).mean()),
     }
 
 
-def adjusted_rand(truth: NDArray[np.int64], groups: Labels) -> float:
-    """Return the adjusted Rand index (Hubert and Arabie 1985, doi:10.1007/BF01908075), 1 for equal partitions."""
-    shared, _, _ = _contingency(truth, groups)
-    return _weighted_rand(shared, np.ones(len(shared)))
+def weighted_rand(shared: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the adjusted Rand index (Hubert and Arabie 1985, doi:10.1007/BF01908075) of weighted taxa.
 
-
-def _weighted_rand(shared: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Return the index when each taxon stands for ``weights`` taxa of its kind.
-
-    A pair within a taxon counts as often as the taxon, a pair of two taxa as often as both; copies of one taxon make no
-    pairs with each other. So groups that mix taxa keep their share of pairs, which copies kept apart would lose.
+    A taxon stands for ``weights`` taxa of its kind: a pair within it counts as often as the taxon, a pair of two taxa
+    as often as both; copies of one taxon make no pairs with each other. So groups that mix taxa keep their share of
+    pairs, which copies kept apart would lose.
     """
 
     def within(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,9 +59,10 @@ def _weighted_rand(shared: NDArray[np.float64], weights: NDArray[np.float64]) ->
     return (together - expected) / (most - expected) if most != expected else 1.0
 
 
-def _contingency(
+def contingency(
     truth: NDArray[np.int64], groups: Labels
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return (taxa, groups) shared items, (taxa,) sizes of taxa and (groups,) sizes of groups."""
     rows, columns = np.unique(truth, return_inverse=True)[1], np.unique(groups, return_inverse=True)[1]
     shared = np.zeros((rows.max() + 1, columns.max() + 1))
     np.add.at(shared, (rows, columns), 1.0)
@@ -104,10 +100,12 @@ def score(splits: Sequence[SplitAnswers], *, seed: int) -> dict[str, Any]:
 
 def _oracle(splits: Sequence[SplitAnswers], name: str) -> float | None:
     """Return the mean over splits of the best ARI that any threshold of the method reaches, chosen with the truth."""
+    from sklearn.metrics import adjusted_rand_score
+
     if not splits[0].answers[name].candidates:
         return None
     best = [
-        max(adjusted_rand(split.truth, singletons_for_noise(labels)) for labels in split.answers[name].candidates)
+        max(adjusted_rand_score(split.truth, singletons_for_noise(labels)) for labels in split.answers[name].candidates)
         for split in splits
     ]
     return round(float(np.mean(best)), 4)
@@ -119,14 +117,12 @@ def _resampled(
     """Return per method the mean ARI over the splits under resampling of taxa, the same taxa for all methods."""
     found = {name: np.zeros(RESAMPLES) for name in names}
     for split in splits:
-        tables = {
-            name: _contingency(split.truth, singletons_for_noise(split.answers[name].labels))[0] for name in names
-        }
+        tables = {name: contingency(split.truth, singletons_for_noise(split.answers[name].labels))[0] for name in names}
         taxa = len(tables[names[0]])
         for number in range(RESAMPLES):
             weights = np.bincount(random.integers(0, taxa, taxa), minlength=taxa).astype(np.float64)
             for name, table in tables.items():
-                found[name][number] += _weighted_rand(table, weights) / len(splits)
+                found[name][number] += weighted_rand(table, weights) / len(splits)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +106,18 @@ def reliability(confidence: NDArray[np.float64], good: NDArray[np.bool_]) -> lis
         {"queries": int(part.size), "confidence": float(confidence[part].mean()), "right": float(good[part].mean())}
         for part in _bins(confidence)
     ]
+
+
+def b_cubed(found: Sequence[Hashable], true: Sequence[Hashable]) -> tuple[float, float]:
+    """Return B-cubed precision and recall of a grouping, 0..1 (Amigó et al. 2009, doi:10.1007/s10791-008-9066-8).
+
+    Args:
+        found, true: group of each item; at least one item.
+    """
+    pairs, of_found, of_true = Counter(zip(found, true, strict=True)), Counter(found), Counter(true)
+    precision = sum(shared * shared / of_found[group] for (group, _), shared in pairs.items())
+    recall = sum(shared * shared / of_true[name] for (_, name), shared in pairs.items())
+    return precision / len(found), recall / len(found)
 
 
 def interval(values: list[float | None]) -> list[float] | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from abyssal.errors import DataError
+from abyssal.evaluation.metrics import b_cubed
 from abyssal.report.elements import (
     OTHER_COLOUR,
     PALETTE,
@@ -155,7 +156,7 @@ def _names_in_words(grades: Sequence[RankGrade]) -> list[str]:
 
 
 def _groups_in_words(results: StudyResults, truth: Mapping[str, TrueMolecule]) -> list[str]:
-    """Score putative taxa with B-cubed precision and recall (Amigó et al. 2009, doi:10.1007/s10791-008-9066-8)."""
+    """Score putative taxa with B-cubed precision and recall."""
     lowest = results.answers.ranks[-1] if results.answers.ranks else ""
     putative = results.putative_of
     true_group = {
@@ -175,14 +176,6 @@ def _groups_in_words(results: StudyResults, truth: Mapping[str, TrueMolecule]) -
         scores = f"precision of {decimal(precision, 2)} and recall of {decimal(recall, 2)}"
         text += f"; among those, grouping has a B-cubed {scores}"
     return [text + "."]
-
-
-def b_cubed(found: Sequence[str], true: Sequence[str]) -> tuple[float, float]:
-    """Return B-cubed precision and recall of a grouping, 0..1; expects at least one item."""
-    pairs, of_found, of_true = Counter(zip(found, true, strict=True)), Counter(found), Counter(true)
-    precision = sum(shared * shared / of_found[group] for (group, _), shared in pairs.items())
-    recall = sum(shared * shared / of_true[name] for (_, name), shared in pairs.items())
-    return precision / len(found), recall / len(found)
 
 
 def _status_table(results: StudyResults, truth: Mapping[str, TrueMolecule]) -> Table:
