@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from abyssal.errors import BundleError
 from abyssal.files import read_json, write_json
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.alphabet import reverse_complement
-from abyssal.taxonomy.classifications import ReadErrorCode, Source, tsv_header, tsv_rows
+from abyssal.taxonomy.classifications import Classifications, ReadErrorCode, Source, tsv_header, tsv_rows
 from abyssal.taxonomy.classifier import WINDOW, Classifier
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import load_model, save_model
@@ -136,6 +138,27 @@ def test_a_stated_mix_moves_confidence_but_not_the_accepted_rank(trained: Traine
     assert (many.confidence <= usual.confidence + 1e-7).all()
     assert many.confidence.sum() < usual.confidence.sum()
     assert np.array_equal(usual.accepted, many.accepted)
+
+
+def test_balanced_acceptance_names_what_is_more_likely_right_than_wrong(trained: Trained) -> None:
+    reference = trained.reference.subset(range(0, len(trained.reference), 3))
+    encoder = load_encoder("kmers")
+    vectors = encoder.embed(list(reference.sequences))
+    reads = [*reference.sequences[::4], *trained.new_genus]
+
+    def answered(acceptance: Literal["conformal", "balanced"]) -> Classifications:
+        settings = TrainConfig(neighbours=20, calibration_queries=600, alpha=0.01, acceptance=acceptance)
+        model = fit_model(reference, vectors, encoder, settings=settings, seed=3)
+        return replace(trained.classifier, model=model).classify(reads)
+
+    bounded, balanced = answered("conformal"), answered("balanced")
+    assert np.array_equal(bounded.confidence, balanced.confidence)
+    named = np.array([[label is not None for label in row] for row in balanced.labels])
+    likely = np.logical_and.accumulate((balanced.confidence > 0.5) | ~named, axis=1) & named
+    kept = balanced.source == Source.MODEL
+    assert np.array_equal(np.where(likely, np.arange(named.shape[1]), -1).max(axis=1)[kept], balanced.accepted[kept])
+    assert (balanced.accepted >= bounded.accepted).all()
+    assert (balanced.accepted > bounded.accepted).any()
 
 
 def test_off_target_reads_are_rejected_not_new(trained: Trained) -> None:

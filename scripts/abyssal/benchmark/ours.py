@@ -18,6 +18,7 @@ from abyssal.evaluation.answers import Answers, judge
 from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import Classifications
 from abyssal.taxonomy.classifier import Classifier
+from abyssal.taxonomy.decision import balanced_thresholds
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.model import MarkerSpec
 from abyssal.taxonomy.putative import no_putative_taxa
@@ -32,7 +33,7 @@ class OwnAnswers:
     """What Abyssal answers to a case.
 
     Attributes:
-        answers: at the configured bound, and ``abyssal-<alpha>`` at each of ``ALPHAS``.
+        answers: at the configured bound, ``abyssal-<alpha>`` at each of ``ALPHAS``, and ``abyssal-balanced``.
         stated_all: (q, R) confidence when the request states the case's own mix of novelty.
         stated_group: (q, R) confidence when it states the novelty of the query's own stratum alone.
     """
@@ -51,13 +52,13 @@ def fit(case: Case, vectors: NDArray[np.float32], encoder: Encoder, settings: Tr
 def own_answers(classifier: Classifier, case: Case, *, alpha: float) -> OwnAnswers:
     """Ask a fitted classifier everything the tables show."""
     sequences = [query.sequence for query in case.queries]
-    found = classifier.classify(sequences)
     thresholds = classifier.model.summary["thresholds_by_alpha"]
-    answers = [_answers(NAME, found, alpha)]
-    for bound in ALPHAS:
-        stricter = replace(classifier.model, thresholds=np.array(thresholds[f"{bound:g}"]))
-        asked = replace(classifier, model=stricter).classify(sequences)
-        answers.append(_answers(f"{NAME}-{bound:g}", asked, bound))
+    bounded = {f"{bound:g}": np.array(thresholds[f"{bound:g}"]) for bound in ALPHAS}
+    answers = [_answers(NAME, classifier.classify(sequences), f"train.alpha: {alpha:g}")]
+    for setting, accepting in {**bounded, "balanced": balanced_thresholds(len(classifier.ranks))}.items():
+        asked = replace(classifier, model=replace(classifier.model, thresholds=accepting)).classify(sequences)
+        key = "train.acceptance" if setting == "balanced" else "train.alpha"
+        answers.append(_answers(f"{NAME}-{setting}", asked, f"{key}: {setting}"))
     truth = judge([query.lineage for query in case.queries], case.fitted)
     strata = np.array(truth.strata, dtype=object)
     ranks = case.fitted.ranks
@@ -71,11 +72,11 @@ def own_answers(classifier: Classifier, case: Case, *, alpha: float) -> OwnAnswe
     return OwnAnswers(tuple(answers), whole, by_group)
 
 
-def _answers(name: str, found: Classifications, alpha: float) -> Answers:
+def _answers(name: str, found: Classifications, setting: str) -> Answers:
     depth = np.arange(len(found.ranks))
     named = np.array([[label is not None for label in row] for row in found.labels], dtype=np.bool_)
     accepted = (depth[None, :] <= found.accepted[:, None]) & named.reshape(found.confidence.shape)
-    command = f"{COMMAND} (train.alpha: {alpha:g})"
+    command = f"{COMMAND} ({setting})"
     return Answers(name, (command,), found.labels, found.confidence.astype(np.float64), accepted)
 
 

@@ -91,9 +91,15 @@ def _facts(config: Mapping[str, Any]) -> dict[str, str]:
         "Study": str(config["study"]),
         "Reference": f"{reference['name']} {reference['version']}" if reference else "none",
         "Encoder": str(config["encoder"]["name"]),
-        "Bound on over-classification": str(config["train"]["alpha"]),
+        "Bound on over-classification": _bound(config["train"]),
         "Share of novel taxa": ", ".join(f"{rank} {share}" for rank, share in novelty.items()),
     }
+
+
+def _bound(train: Mapping[str, Any]) -> str:
+    if train["acceptance"] == "balanced":
+        return "none; a name is accepted where it is more likely right than wrong"
+    return str(train["alpha"])
 
 
 def _golden(files: StudyFiles, *, seed: int) -> list[GoldenQuery]:

@@ -116,6 +116,11 @@ class ClusterConfig(Section):
     resamples: Annotated[int, Field(ge=0, le=100)] = Field(
         5, description="Subsamples of 80 % that are clustered again to measure stability; 0 measures none."
     )
+    exact_limit: Annotated[int, Field(ge=100)] = Field(
+        50_000,
+        description="ASVs up to which all are compared with each other; above, only with the nearest that lists of alike "
+        "ASVs hold.",
+    )
     previous: str | None = Field(
         None, description="cluster/ directory of an earlier run of this marker, whose putative taxa keep their ids."
     )
@@ -143,6 +148,11 @@ class TrainConfig(Section):
     neighbours: Annotated[int, Field(ge=5, le=200)] = Field(60, description="Reference amplicons that vote.")
     alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         0.05, description="Bound on over-classification at every rank (share of reads whose taxon is absent there)."
+    )
+    acceptance: Literal["conformal", "balanced"] = Field(
+        "conformal",
+        description="When a name is accepted: conformal keeps over-classification within alpha; balanced accepts what "
+        "is more likely right than wrong under the stated mix of novelty, without that bound.",
     )
     novelty: NoveltyConfig = NoveltyConfig()
     calibration_queries: Annotated[int, Field(ge=100)] = Field(

@@ -84,8 +84,8 @@ def taxa_section(results: StudyResults) -> Section:
     total = int(results.table.counts.sum())
     paragraphs = [
         "A name is shown only where it is accepted: where its calibrated confidence, and that of all names above it, "
-        "passes the threshold that bounds over-classification. Reads beyond that are counted as a putative taxon when "
-        "they belong to one, else as not named."
+        "passes the threshold of its rank. Reads beyond that are counted as a putative taxon when they belong to one, "
+        "else as not named."
     ]
     paragraphs += _novelty(results.novelty)
     figures = [_composition(results)] if total and results.table.columns else []

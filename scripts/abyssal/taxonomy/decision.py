@@ -86,6 +86,14 @@ def accepted_rank(
     return deepest
 
 
+def balanced_thresholds(ranks: int) -> NDArray[np.float64]:
+    """Return (R,) thresholds for names that are more likely right than wrong, without a bound on over-classification.
+
+    They make right minus wrong names as many as the confidences allow (Chow 1970, doi:10.1109/TIT.1970.1054406).
+    """
+    return np.full(ranks, MOST_LIKELY)
+
+
 def novel_rank(absent: NDArray[np.float64]) -> NDArray[np.int16]:
     """Return the highest rank at which P(absent) is above one half; -1 for none."""
     over = absent > MOST_LIKELY

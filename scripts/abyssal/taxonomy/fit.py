@@ -16,6 +16,7 @@ from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.boosting import CalibrationSet, fit_calibrators
 from abyssal.taxonomy.calibration import absent_priors, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
+from abyssal.taxonomy.decision import balanced_thresholds
 from abyssal.taxonomy.decoys import OffTargetFloors, decoy_sequences, fit_floors
 from abyssal.taxonomy.evidence import gather
 from abyssal.taxonomy.index import ReferenceIndex, build_index
@@ -64,7 +65,7 @@ def fit_model(
         index=index,
         local=local,
         calibrators=calibrators,
-        thresholds=np.array(bounds[f"{settings.alpha:g}"]),
+        thresholds=_accepting(settings, bounds, len(reference.ranks)),
         novelty=settings.novelty,
         drawn_strata=np.bincount(drawn.strata, minlength=len(reference.ranks) + 1),
         floors=off_target_floors(index, encoder, settings.neighbours, rng),
@@ -94,6 +95,12 @@ def _groups(lineage: NDArray[np.int32], alone: NDArray[np.int64]) -> NDArray[np.
     """Number queries by the taxon one above the lowest rank; a query without one stands alone."""
     column = lineage[:, max(lineage.shape[1] - 2, 0)].astype(np.int64) if lineage.size else np.zeros(0, dtype=np.int64)
     return np.where(column >= 0, column, alone)
+
+
+def _accepting(settings: TrainConfig, bounds: dict[str, list[float]], ranks: int) -> NDArray[np.float64]:
+    if settings.acceptance == "balanced":
+        return balanced_thresholds(ranks)
+    return np.array(bounds[f"{settings.alpha:g}"])
 
 
 def _thresholds(queries: CalibrationSet, right: NDArray[np.float64], alpha: float) -> list[float]:
@@ -130,6 +137,7 @@ def _summary(
     weights = _stated_weights(queries.strata, priors)
     ranks = range(queries.ranks)
     return {
+        "acceptance": settings.acceptance,
         "alpha": settings.alpha,
         "thresholds_by_alpha": bounds,
         "queries": len(queries.strata),
