@@ -1,7 +1,8 @@
-"""Embedding in shards: every sequence in exactly one shard, and the same file as in one piece."""
+"""Embedding in windows and shards: every sequence in exactly one shard, and the same file as in one piece."""
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from abyssal.encoder.configuration import AbyssalEncoderConfig
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.modeling import AbyssalEncoderModel
-from abyssal.encoder.shards import embed_shard, gather_shards, shard_places
+from abyssal.encoder.shards import embed_file, gather_shards, window_sizes
 from abyssal.encoder.store import save_encoder
-from abyssal.encoder.vectors import embed_fasta, write_vectors
+from abyssal.encoder.vectors import embed_fasta, read_vectors, write_vectors
 from abyssal.errors import DataError
 
 BATCH = 4
+WINDOW = 16
 
 
 @pytest.fixture(scope="module")
@@ -37,37 +39,55 @@ def write_fasta(path: Path, count: int) -> Path:
 
 
 def in_shards(encoder: Encoder, fasta: Path, folder: Path, shards: int) -> list[Path]:
-    parts = []
-    for shard in range(1, shards + 1):
-        part = folder / f"{shard}-of-{shards}.safetensors"
-        write_vectors(part, embed_shard(encoder, fasta, batch_size=BATCH, shard=shard, shards=shards))
-        parts.append(part)
+    parts = [folder / f"{shard}-of-{shards}.safetensors" for shard in range(1, shards + 1)]
+    for shard, part in enumerate(parts, start=1):
+        embed_file(encoder, fasta, part, shard=shard, shards=shards, window=WINDOW)
     return parts
 
 
-@pytest.mark.parametrize("count", [0, 1, 37])
+@pytest.mark.parametrize("count", [0, 1, 37, 70])
 @pytest.mark.parametrize("shards", [1, 2, 8])
 def test_any_number_of_shards_gives_the_same_bytes(encoder: Encoder, tmp_path: Path, count: int, shards: int) -> None:
     fasta = write_fasta(tmp_path / "a.fasta", count)
     write_vectors(tmp_path / "whole.safetensors", embed_fasta(encoder, fasta))
-    gathered = gather_shards(fasta, in_shards(encoder, fasta, tmp_path, shards), batch_size=BATCH)
-    write_vectors(tmp_path / "gathered.safetensors", gathered)
+    parts = in_shards(encoder, fasta, tmp_path, shards)
+    gather_shards(fasta, parts, tmp_path / "gathered.safetensors", window=WINDOW)
     assert (tmp_path / "gathered.safetensors").read_bytes() == (tmp_path / "whole.safetensors").read_bytes()
 
 
-@given(st.lists(st.integers(1, 500), max_size=60), st.integers(1, 9), st.integers(1, 9))
-def test_every_sequence_is_in_exactly_one_shard(lengths: list[int], batch_size: int, shards: int) -> None:
-    places = [shard_places(lengths, batch_size, shard, shards) for shard in range(1, shards + 1)]
-    assert sorted(np.concatenate(places).tolist()) == list(range(len(lengths)))
+@given(st.integers(0, 300), st.integers(1, 9), st.integers(1, 40))
+def test_windows_cover_everything_once(count: int, shards: int, window: int) -> None:
+    sizes = window_sizes(count, shards, window=window)
+    assert sum(sizes) == count
+    assert all(0 < size <= window for size in sizes)
+    assert len(set(sizes[:-1])) <= 1
+    assert len(sizes) <= max(shards, -(-count // window))
 
 
 def test_a_shard_of_something_else_is_named(encoder: Encoder, tmp_path: Path) -> None:
     fasta = write_fasta(tmp_path / "a.fasta", 20)
     parts = in_shards(encoder, fasta, tmp_path, 2)
+    target = tmp_path / "gathered.safetensors"
     with pytest.raises(DataError, match=r"1-of-2\.safetensors: made from another file"):
-        gather_shards(write_fasta(tmp_path / "b.fasta", 21), parts, batch_size=BATCH)
+        gather_shards(write_fasta(tmp_path / "b.fasta", 21), parts, target, window=WINDOW)
     with pytest.raises(DataError, match="embed this shard again"):
-        gather_shards(fasta, parts[:1], batch_size=BATCH)
-    write_vectors(parts[1], embed_shard(load_encoder("kmers"), fasta, batch_size=BATCH, shard=2, shards=2))
+        gather_shards(fasta, parts[:1], target, window=WINDOW)
+    embed_file(load_encoder("kmers"), fasta, parts[1], shard=2, shards=2, window=WINDOW)
     with pytest.raises(DataError, match="machines of one kind"):
-        gather_shards(fasta, parts, batch_size=BATCH)
+        gather_shards(fasta, parts, target, window=WINDOW)
+    assert not target.exists()
+
+
+def test_memory_does_not_grow_with_the_number_of_sequences(tmp_path: Path) -> None:
+    encoder = load_encoder("kmers")
+    peaks = []
+    for count in (100, 1600):
+        fasta = write_fasta(tmp_path / f"{count}.fasta", count)
+        embed_file(encoder, fasta, tmp_path / "warm.safetensors", window=WINDOW)
+        tracemalloc.start()
+        embed_file(encoder, fasta, tmp_path / f"{count}.safetensors", window=WINDOW)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert read_vectors(tmp_path / f"{count}.safetensors", fasta=fasta).values.shape == (count, encoder.dimension)
+    # 1,500 more vectors of 4,096 numbers are 25 MB.
+    assert peaks[1] < peaks[0] + 1_000_000

@@ -24,7 +24,6 @@ CONFIG_MODELS = {
 LEFT_OUT = {
     # Only choose between encoders and copy files; they know the config models, and a new key must not embed again.
     "embed_asvs": CONFIG_MODELS | {"encoder/load.py", "encoder/fetch.py"},
-    "embed_shard": CONFIG_MODELS | {"encoder/load.py", "encoder/fetch.py"},
     # Copies files, whose digest is a parameter; the engines come along because a Hub encoder is loaded once.
     "fetch_encoder": CONFIG_MODELS | {"encoder/engine.py", "encoder/fetch.py", "encoder/hub.py", "encoder/kmers.py",
                       "encoder/letters.py", "encoder/network.py", "sequences/alphabet.py"},

@@ -6,8 +6,10 @@ import csv
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from support.study import MARKER, Study, small_study
 
 from abyssal.bundle.read import open_bundle
 from abyssal.bundle.schemas import SCHEMAS
+from abyssal.encoder.cache import DEFAULT_FOLDER
 from abyssal.files import sha256_file
 from abyssal.sequences.records import read_records
 
@@ -51,6 +54,15 @@ def test_every_asv_is_counted_and_classified(finished_study: Study) -> None:
         classified = [row["Feature ID"] for row in csv.DictReader(table, delimiter="\t")]
     assert len(asvs) > 5
     assert asvs == counted == classified
+
+
+def test_vectors_are_kept_for_studies_to_come(finished_study: Study) -> None:
+    (cache,) = (finished_study.directory / DEFAULT_FOLDER).glob("*.sqlite")
+    with closing(sqlite3.connect(cache)) as table:
+        ((kept,),) = table.execute("SELECT count(*) FROM vectors").fetchall()
+    asvs = [record.sequence for record in read_records(finished_study.results / "preprocess" / "asvs.fasta")]
+    reference = [record.sequence for record in read_records(finished_study.results / "load" / "reference.fasta.gz")]
+    assert kept == len({*asvs, *reference})
 
 
 def test_bundle_opens_and_belongs_to_the_marker(finished_study: Study) -> None:

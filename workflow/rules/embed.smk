@@ -15,7 +15,7 @@ rule embed_asvs:
         "../../envs/learn.yaml"
     threads: 2
     resources:
-        mem_mb=megabytes(2000, 10),
+        mem_mb=megabytes(2000),
         runtime="20m",
         gpu=1,
     params:
@@ -24,10 +24,11 @@ rule embed_asvs:
         # Not encoder.load: it knows the config models, and a new key elsewhere must not embed everything again.
         code=code_digest(
             "encoder.baseline",
+            "encoder.cache",
             "encoder.engine",
             "encoder.hub",
+            "encoder.shards",
             "encoder.store",
-            "encoder.vectors",
         ),
     script:
         "../../scripts/embed.py"
@@ -75,7 +76,7 @@ scattergather:
     embed=1,
 
 
-rule embed_shard:
+use rule embed_asvs as embed_shard with:
     input:
         fasta=embedded_fasta,
         encoder="results/{study}/{marker}/embed/encoder",
@@ -87,26 +88,6 @@ rule embed_shard:
         "logs/{study}/{marker}/embed_shard/{table}.{scatteritem}.log",
     benchmark:
         "benchmarks/{study}/{marker}/embed_shard/{table}.{scatteritem}.jsonl"
-    conda:
-        "../../envs/learn.yaml"
-    threads: 2
-    resources:
-        mem_mb=megabytes(2000, 10),
-        runtime="20m",
-        gpu=1,
-    params:
-        batch_size=config_model.encoder.batch_size,
-        trust_remote_code=config_model.encoder.trust_remote_code,
-        code=code_digest(
-            "encoder.baseline",
-            "encoder.engine",
-            "encoder.hub",
-            "encoder.shards",
-            "encoder.store",
-            "encoder.vectors",
-        ),
-    script:
-        "../../scripts/embed_shard.py"
 
 
 rule gather_vectors:
@@ -123,10 +104,9 @@ rule gather_vectors:
         "../../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1000, 10),
+        mem_mb=megabytes(1000),
         runtime="20m",
     params:
-        batch_size=config_model.encoder.batch_size,
         code=code_digest("encoder.shards"),
     script:
         "../../scripts/gather_vectors.py"

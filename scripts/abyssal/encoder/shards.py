@@ -1,66 +1,103 @@
-"""A FASTA embedded in shards, for as many machines as there are: the same vectors as in one piece, to the last bit.
+"""A FASTA embedded window by window, in one job or in shards: the same vectors to the last bit, in flat memory.
 
-Shards are made of whole batches of the fixed shape, sorted by length and dealt out in turn: each gets its share of
-short and long sequences, and a sequence stands in the same batch whatever the number of shards.
+A shard takes every n-th window of the FASTA. A vector does not depend on what stands beside its sequence, so neither
+the size of a window nor the number of shards changes anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import safe_open
 
-from abyssal.encoder.engine import batches_by_length
 from abyssal.encoder.interface import Encoder
-from abyssal.encoder.vectors import Vectors, read_vectors
+from abyssal.encoder.vectors import TENSOR, Origin, origin_of, read_origin, write_blocks
 from abyssal.errors import DataError
 from abyssal.files import sha256_file
 from abyssal.sequences.records import read_records
 
+WINDOW = 8192
+"""Sequences embedded at a time."""
 
-def shard_places(lengths: Sequence[int], batch_size: int, shard: int, shards: int) -> NDArray[np.int64]:
-    """Return the places of the sequences that belong to a shard, batch by batch.
+
+def window_sizes(count: int, shards: int, *, window: int = WINDOW) -> list[int]:
+    """Return how many sequences stand in each window: few enough for every shard to get one, ``window`` at most."""
+    size = max(1, min(window, -(-count // shards)))
+    return [min(size, count - start) for start in range(0, count, size)]
+
+
+def embed_file(
+    encoder: Encoder, fasta: Path, target: Path, *, shard: int = 1, shards: int = 1, window: int = WINDOW
+) -> None:
+    """Embed the windows of a FASTA that are a shard's and write them atomically.
 
     Args:
-        lengths: of all sequences (bases).
-        batch_size: rows of a batch.
+        encoder: makes the vectors.
+        fasta: the sequences; read twice.
+        target: file of vectors.
         shard: 1 to ``shards``.
-        shards: how many there are; some are empty where there are fewer batches.
+        shards: how many there are; some are empty where there are fewer sequences.
+        window: sequences embedded at a time.
     """
-    batches = list(batches_by_length(lengths, batch_size))[shard - 1 :: shards]
-    return np.array([place for _, batch in batches for place in batch], dtype=np.int64)
+    sizes = window_sizes(sum(1 for _ in read_records(fasta)), shards, window=window)
+    rows = sum(sizes[shard - 1 :: shards])
+    blocks = (encoder.embed(sequences) for sequences in _windows(fasta, sizes, shard, shards))
+    write_blocks(target, origin_of(encoder, fasta), (rows, encoder.dimension), blocks)
 
 
-def embed_shard(encoder: Encoder, fasta: Path, *, batch_size: int, shard: int, shards: int) -> Vectors:
-    """Embed one shard of a FASTA; rows are in the order of ``shard_places``."""
-    sequences = [record.sequence for record in read_records(fasta)]
-    places = shard_places([len(sequence) for sequence in sequences], batch_size, shard, shards)
-    values = encoder.embed([sequences[place] for place in places])
-    return Vectors(values, encoder.digest, encoder.engine, sha256_file(fasta))
+def _windows(fasta: Path, sizes: Sequence[int], shard: int, shards: int) -> Iterator[list[str]]:
+    sequences = (record.sequence for record in read_records(fasta))
+    for number, size in enumerate(sizes):
+        if number % shards == shard - 1:
+            yield list(islice(sequences, size))
+        else:
+            next(islice(sequences, size, size), None)
 
 
-def gather_shards(fasta: Path, parts: Sequence[Path], *, batch_size: int) -> Vectors:
-    """Return the vectors of all shards in the order of the FASTA.
+def gather_shards(fasta: Path, parts: Sequence[Path], target: Path, *, window: int = WINDOW) -> None:
+    """Write the vectors of all shards in the order of the FASTA, atomically.
 
     Raises:
         DataError: a shard belongs to another FASTA, has another size, or was made by another encoder or engine.
     """
-    lengths = [len(record.sequence) for record in read_records(fasta)]
-    read = [read_vectors(part, fasta=fasta) for part in parts]
-    first = read[0]
-    values = np.zeros((len(lengths), first.values.shape[1]), dtype=np.float32)
-    for number, (part, vectors) in enumerate(zip(parts, read, strict=True), start=1):
-        places = shard_places(lengths, batch_size, number, len(parts))
-        if (vectors.encoder_digest, vectors.engine) != (first.encoder_digest, first.engine):
+    sizes = window_sizes(sum(1 for _ in read_records(fasta)), len(parts), window=window)
+    origin = _common_origin(fasta, parts)
+    with ExitStack() as stack:
+        slices = [stack.enter_context(safe_open(part, framework="numpy")).get_slice(TENSOR) for part in parts]
+        for number, (part, rows) in enumerate(zip(parts, slices, strict=True)):
+            found, expected = rows.get_shape()[0], sum(sizes[number :: len(parts)])
+            if found != expected:
+                message = f"{part}: {found} vectors, expected {expected}; embed this shard again"
+                raise DataError(message)
+        dimension = slices[0].get_shape()[1]
+        write_blocks(target, origin, (sum(sizes), dimension), _in_turn(slices, sizes))
+
+
+def _in_turn(slices: Sequence[Any], sizes: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+    for number, size in enumerate(sizes):
+        turn, shard = divmod(number, len(slices))
+        # All windows but the last have the size of the first.
+        start = turn * sizes[0]
+        yield slices[shard][start : start + size]
+
+
+def _common_origin(fasta: Path, parts: Sequence[Path]) -> Origin:
+    origins = [read_origin(part) for part in parts]
+    digest = sha256_file(fasta)
+    for part, origin in zip(parts, origins, strict=True):
+        if origin.fasta_sha256 != digest:
+            message = f"{part}: made from another file than {fasta} (SHA-256 differs); embed the sequences again"
+            raise DataError(message)
+        if origin != origins[0]:
             message = (
-                f"{part}: made by {vectors.engine} with encoder {vectors.encoder_digest[:12]}, {parts[0]} by "
-                f"{first.engine} with {first.encoder_digest[:12]}; embed all shards on machines of one kind"
+                f"{part}: made by {origin.engine} with encoder {origin.encoder[:12]}, {parts[0]} by "
+                f"{origins[0].engine} with {origins[0].encoder[:12]}; embed all shards on machines of one kind"
             )
             raise DataError(message)
-        if len(vectors.values) != len(places):
-            message = f"{part}: {len(vectors.values)} vectors, expected {len(places)}; embed this shard again"
-            raise DataError(message)
-        values[places] = vectors.values
-    return Vectors(values, first.encoder_digest, first.engine, first.fasta_sha256)
+    return origins[0]
