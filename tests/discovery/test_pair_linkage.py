@@ -106,7 +106,7 @@ def test_a_fixed_distance_is_kept_and_nothing_is_learnt_without_a_reference(name
         assert choose_method(ClusterConfig(method=method), None, expected=9, seed=1).selection.method == instead
 
 
-def test_components_are_linked_as_the_whole_would_be(named: EmbeddedReference) -> None:
+def test_pairs_are_linked_as_the_whole_matrix_would_be() -> None:
     from scipy.cluster.hierarchy import fcluster, linkage
     from scipy.spatial.distance import squareform
 
@@ -117,7 +117,6 @@ def test_components_are_linked_as_the_whole_would_be(named: EmbeddedReference) -
         apart[block, block] = (values + values.T) / 2
     np.fill_diagonal(apart, 0.0)
     low, high = np.nonzero(np.triu(apart < 1, 1))
-    items = ClusterItems(named.vectors[:30], named.reference.sequences[:30], np.ones(30, dtype=np.int64))
-    found = link(items, Pairs(np.stack([low, high], axis=1), 1.0 - apart[low, high]), 0.5)
+    found = link(30, Pairs(np.stack([low, high], axis=1).astype(np.int32), 1.0 - apart[low, high]), 0.5)
     whole = fcluster(linkage(squareform(apart, checks=False), "average"), 0.5, "distance")
     assert adjusted_rand_score(whole, found) == 1.0

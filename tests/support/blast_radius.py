@@ -195,6 +195,7 @@ def _other_values(study: Study) -> dict[str, Any]:
         "encoder.revision": "0" * 40,
         "cluster.min_cluster_size": 4,
         "cluster.distance": 0.2,
+        "cluster.exact_limit": 20_000,
         "cluster.previous": "previous",
         "evaluate.baselines": ["top-hit"],
         "regression.targets": ["latitude"],

@@ -131,8 +131,8 @@ def _ours(clusterer: Clusterer) -> Callable[[ClusterItems], Answer]:
         if not isinstance(clusterer, PairLinkageClusterer):
             return Answer(clusterer.partition(items), ())
         pairs = clusterer.model.probabilities(items)
-        candidates = tuple(link(items, pairs, distance) for distance in PAIR_DISTANCES)
-        return Answer(link(items, pairs, clusterer.distance), candidates)
+        candidates = tuple(link(len(items), pairs, distance) for distance in PAIR_DISTANCES)
+        return Answer(link(len(items), pairs, clusterer.distance), candidates)
 
     return answer
 

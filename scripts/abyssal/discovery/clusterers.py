@@ -10,7 +10,9 @@ from __future__ import annotations
 import tempfile
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,18 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist
 
 from abyssal.config.models import ClusterConfig
+from abyssal.discovery.neighbours import MOST_LISTED, alike, near_pairs
+from abyssal.discovery.sparse_linkage import average_linkage
 from abyssal.reads.clusters import swarm_clusters
 from abyssal.sequences.records import write_fasta
+from abyssal.taxonomy.approximate import EXACT_LIMIT
 from abyssal.tools import run_tool
 
 Labels = NDArray[np.int64]
 NOISE = -1
 
 AVERAGE_LINKAGE_LIMIT = 20_000
-"""Most items for average linkage: its distance matrix takes 4 n² bytes, 1.6 GB here."""
+"""Most items for average linkage on a matrix: it takes 4 n² bytes, 1.6 GB here."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,29 @@ class Clusterer(ABC):
 
     def partition(self, items: ClusterItems) -> Labels:
         """Return (n,) labels: 0, 1, ... by falling group size, -1 for items in no group."""
+        return self.partitions(items, ())[0]
+
+    def partitions(self, items: ClusterItems, subsets: Sequence[NDArray[np.int64]]) -> list[Labels]:
+        """Return the labels of all items, then those of each subset (positions, not none) grouped by itself."""
         if len(items) == 0:
-            return np.zeros(0, dtype=np.int64)
+            return [np.zeros(0, dtype=np.int64)]
         order = np.array(sorted(range(len(items)), key=items.sequences.__getitem__), dtype=np.int64)
-        labels = np.empty(len(items), dtype=np.int64)
-        labels[order] = _by_falling_size(self._group(items.take(order)))
-        return labels
+        place = np.empty(len(items), dtype=np.int64)
+        place[order] = np.arange(len(items))
+        # Sorted items are not copied: a million vectors take gigabytes.
+        ordered = items if (order[:-1] < order[1:]).all() else items.take(order)
+        wanted = [place, *(place[subset] for subset in subsets)]
+        found = self._groups(ordered, [np.sort(places) for places in wanted[1:]])
+        return [
+            _by_falling_size(labels)[np.argsort(np.argsort(places))]
+            for places, labels in zip(wanted, found, strict=True)
+        ]
+
+    def _groups(self, items: ClusterItems, subsets: Sequence[NDArray[np.int64]]) -> Iterator[Labels]:
+        """Yield what ``_group`` returns for all items, then for each subset (rising positions)."""
+        yield self._group(items)
+        for subset in subsets:
+            yield self._group(items.take(subset))
 
     @abstractmethod
     def _group(self, items: ClusterItems) -> Labels:
@@ -127,19 +149,43 @@ class ManifoldDensityClusterer(DensityClusterer):
 class AverageLinkageClusterer(Clusterer):
     """Average linkage on cosine distance, cut at ``distance``; every item is in a group, maybe alone.
 
-    Above ``AVERAGE_LINKAGE_LIMIT`` items the distance matrix no longer fits and k-means at the same distance is used.
+    Items that no chain of pairs within the distance joins are never of one group, so every chain is linked by itself,
+    with the answer of one matrix of all. In a chain of more than ``AVERAGE_LINKAGE_LIMIT`` items only the sixty nearest
+    of each count as they are, all other pairs as twice the distance apart.
     """
 
     distance: float = 0.25
+    exact_limit: int = EXACT_LIMIT
 
     def _group(self, items: ClusterItems) -> Labels:
-        if len(items) == 1:
+        labels = np.zeros(len(items), dtype=np.int64)
+        used = 0
+        for members in by_label(alike(items.vectors, self.distance, exact_limit=self.exact_limit)):
+            found = self._link(items.vectors[members])
+            labels[members] = found + used
+            used += int(found.max()) + 1
+        return labels
+
+    def _link(self, vectors: NDArray[np.float32]) -> Labels:
+        if len(vectors) == 1:
             return np.zeros(1, dtype=np.int64)
-        if len(items) > AVERAGE_LINKAGE_LIMIT:
-            return KMeansClusterer(distance=self.distance)._group(items)
+        if len(vectors) > AVERAGE_LINKAGE_LIMIT:
+            return self._link_nearest(vectors)
+        condensed = pdist(vectors, "cosine")
+        np.clip(condensed, 0.0, 2.0, out=condensed)
         # Rounding makes ties, and so the order of merges, independent of the last bits of the vectors.
-        condensed = np.round(np.clip(pdist(items.vectors, "cosine"), 0.0, 2.0), 6)
+        np.round(condensed, 6, out=condensed)
         return np.asarray(fcluster(linkage(condensed, "average"), self.distance, "distance"), dtype=np.int64)
+
+    def _link_nearest(self, vectors: NDArray[np.float32]) -> Labels:
+        places = near_pairs(vectors, MOST_LISTED, 1.0 - 2.0 * self.distance, exact_limit=self.exact_limit)
+        similarity = np.empty(len(places))
+        for start in range(0, len(places), 100_000):
+            first, second = places[start : start + 100_000].T
+            apart = 1.0 - np.einsum("ij,ij->i", vectors[first], vectors[second], dtype=np.float64)
+            similarity[start : start + 100_000] = np.round(1.0 - apart / (2.0 * self.distance), 6)
+        close = similarity > 0
+        return average_linkage(len(vectors), places[close], similarity[close], 0.5)
 
 
 @dataclass(frozen=True)
@@ -232,12 +278,18 @@ def density_labels(points: NDArray[np.float32], min_cluster_size: int) -> Labels
     return np.asarray(fitted.labels_, dtype=np.int64)
 
 
+def by_label(labels: Labels) -> list[NDArray[np.int64]]:
+    """Return the rising positions of every label from 0 to the highest."""
+    order = np.argsort(labels, kind="stable")
+    bounds = np.searchsorted(labels[order], np.arange(int(labels.max(initial=NOISE)) + 2))
+    return [order[start:end] for start, end in pairwise(bounds)]
+
+
 def split_loose_groups(items: ClusterItems, labels: Labels, *, distance: float, smallest: int) -> Labels:
     """Split every group by average linkage at a distance; parts with fewer than ``smallest`` items become noise."""
     result = np.full(len(items), NOISE, dtype=np.int64)
     used = 0
-    for label in range(int(labels.max(initial=NOISE)) + 1):
-        members = np.flatnonzero(labels == label)
+    for members in by_label(labels):
         parts = AverageLinkageClusterer(distance).partition(items.take(members))
         sizes = np.bincount(parts)
         kept = sizes[parts] >= smallest
@@ -296,7 +348,7 @@ def make_clusterer(settings: ClusterConfig, choice: Choice, *, seed: int, log: P
     if settings.method == "kmeans":
         return KMeansClusterer(distance)
     if settings.method == "average-linkage":
-        return AverageLinkageClusterer(distance)
+        return AverageLinkageClusterer(distance, settings.exact_limit)
     if settings.method == "swarm":
         return SwarmClusterer(log)
     return VsearchClusterer(settings.identity, log)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.discovery.nearest import NearestNamed, find_nearest, lineage_text, rank_distances, rank_of_novelty
+from abyssal.discovery.neighbours import search
 from abyssal.discovery.records import PutativeTaxon
 from abyssal.reads.consensus import majority
 from abyssal.references.model import AmpliconReference
+from abyssal.taxonomy.approximate import EXACT_LIMIT
 
 RADIUS_FLOOR = 0.05
 """Smallest radius: the 6-mer cosine distance that three substitutions make in 380 bp, so that a taxon of one ASV still
@@ -44,7 +47,7 @@ class StudyAmplicons:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
     def reads(self) -> NDArray[np.int64]:
         """Reads of each ASV in all samples."""
         return np.asarray(self.counts.sum(axis=1, dtype=np.int64))
@@ -88,10 +91,11 @@ def describe_groups(
     named: EmbeddedReference | None,
     *,
     seed: int,
+    exact_limit: int = EXACT_LIMIT,
 ) -> list[PutativeTaxon]:
-    """Return one record a group, by falling reads, then id."""
+    """Return one record a group, by falling reads, then id; above ``exact_limit`` groups the next one is looked for."""
     medoids = [_medoid(study, group) for group in groups]
-    separation = _separations(study.vectors[medoids])
+    separation = _separations(study.vectors[medoids], exact_limit=exact_limit)
     nearest, novel = _relatives(study, medoids, named, seed=seed)
     taxa = []
     for number, (group, medoid) in enumerate(zip(groups, medoids, strict=True)):
@@ -150,14 +154,16 @@ def _radius(distances: NDArray[np.floating]) -> float:
     return round(max(float(reach), RADIUS_FLOOR), 6)
 
 
-def _separations(exemplars: NDArray[np.float32]) -> list[float | None]:
+def _separations(exemplars: NDArray[np.float32], *, exact_limit: int) -> list[float | None]:
+    """Return the distance of each exemplar to the next one; None for the only one."""
+    nearest: list[float | None] = [None] * len(exemplars)
     if len(exemplars) < 2:
-        return [None] * len(exemplars)
-    nearest: list[float | None] = []
-    for number, vector in enumerate(exemplars):
-        similarity = exemplars @ vector
-        similarity[number] = -np.inf
-        nearest.append(round(max(float(1.0 - similarity.max()), 0.0), 6))
+        return nearest
+    for found in search(exemplars, exemplars, 2, exact_limit=exact_limit):
+        others = np.where(found.places == found.rows[:, None], -2.0, found.similarity).max(axis=1)
+        for row, similarity in zip(found.rows.tolist(), others.tolist(), strict=True):
+            # Nothing else in the lists visited: it is at least as far as the farthest of anything.
+            nearest[row] = round(min(max(1.0 - similarity, 0.0), 2.0), 6)
     return nearest
 
 

@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.encoder.kmers import DEFAULT_K, kmer_profiles
+from abyssal.taxonomy.approximate import EXACT_LIMIT, ApproximateSearch, CoarseLists
+from abyssal.taxonomy.profiles import cosines, sparse_profiles
 
 _BLOCK = 2048
 """Profiles compared at a time; 2,048 x 4,096 float32 are 34 MB."""
+
+_SHORT_K, _SHORTLIST = 4, 32
+"""Of a very large study each amplicon is compared with so many references, the nearest ones by these k-mers."""
 
 CHANCE_MARGIN = 1.25
 """An amplicon is at chance level below this multiple of the best similarity that shuffled amplicons reach."""
@@ -39,8 +44,15 @@ class GateDecision:
     off_target: NDArray[np.bool_]
 
 
-def best_similarity(queries: Sequence[str], references: Sequence[str], *, k: int = DEFAULT_K) -> NDArray[np.float64]:
-    """Return (n,) k-mer cosines to the nearest of the references, rounded to 6 digits; 0 where there is none."""
+def best_similarity(
+    queries: Sequence[str], references: Sequence[str], *, k: int = DEFAULT_K, exact_limit: int = EXACT_LIMIT
+) -> NDArray[np.float64]:
+    """Return (n,) k-mer cosines to the nearest of the references, rounded to 6 digits; 0 where there is none.
+
+    Above ``exact_limit`` queries each is compared with the references that are nearest to it by shorter k-mers only.
+    """
+    if len(queries) > exact_limit and references:
+        return _best_of_shortlist(queries, references, k=k)
     best = np.zeros(len(queries), dtype=np.float64)
     for start in range(0, len(queries), _BLOCK):
         profiles = kmer_profiles(queries[start : start + _BLOCK], k=k)
@@ -48,6 +60,22 @@ def best_similarity(queries: Sequence[str], references: Sequence[str], *, k: int
             block = kmer_profiles(references[first : first + _BLOCK], k=k)
             nearest = (profiles @ block.T).max(axis=1)
             best[start : start + _BLOCK] = np.maximum(best[start : start + _BLOCK], nearest)
+    return np.round(best, 6)
+
+
+def _best_of_shortlist(queries: Sequence[str], references: Sequence[str], *, k: int) -> NDArray[np.float64]:
+    best = np.zeros(len(queries), dtype=np.float64)
+    short, profiles = kmer_profiles(references, k=_SHORT_K), sparse_profiles(references, k=k)
+    index = None if len(references) <= _SHORTLIST else ApproximateSearch(short, CoarseLists.train(short))
+    everything = np.arange(len(references))
+    for start in range(0, len(queries), _BLOCK):
+        block = queries[start : start + _BLOCK]
+        if index is None:
+            candidates = np.broadcast_to(everything, (len(block), len(references)))
+        else:
+            candidates = index.search(kmer_profiles(block, k=_SHORT_K), _SHORTLIST)[0]
+        found = cosines(sparse_profiles(block, k=k), profiles, np.ascontiguousarray(candidates))
+        best[start : start + _BLOCK] = found.max(axis=1)
     return np.round(best, 6)
 
 
@@ -59,6 +87,7 @@ def decide(
     seed: int,
     length_window: tuple[int | None, int | None] = (None, None),
     k: int = DEFAULT_K,
+    exact_limit: int = EXACT_LIMIT,
 ) -> GateDecision:
     """Sort amplicons into explained, beyond the gate, and off target.
 
@@ -66,7 +95,7 @@ def decide(
         distance: cosine distance (0..1) to the nearest reference up to which an amplicon counts as explained.
         length_window: shortest and longest amplicon of the marker (bp); None where unknown.
     """
-    similarity = best_similarity(sequences, references, k=k)
+    similarity = best_similarity(sequences, references, k=k, exact_limit=exact_limit)
     off_target = flag_off_target(sequences, similarity, references, seed=seed, length_window=length_window, k=k)
     return GateDecision(similarity, (1.0 - similarity > distance) & ~off_target, off_target)
 

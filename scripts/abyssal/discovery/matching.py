@@ -97,11 +97,13 @@ def _changes(
     ids: Sequence[str], shared: Mapping[tuple[int, int], int], previous: Sequence[StoredTaxon]
 ) -> list[Change]:
     parents: dict[int, int] = {}
-    for new, _ in shared:
+    found: dict[int, list[tuple[int, str, int]]] = {}
+    for (new, old), count in shared.items():
         parents[new] = parents.get(new, 0) + 1
+        found.setdefault(old, []).append((-count, ids[new], new))
     changes = []
     for old, taxon in enumerate(previous):
-        heirs = sorted((-count, ids[new], new) for (new, origin), count in shared.items() if origin == old)
+        heirs = sorted(found.get(old, ()))
         fate: Fate = "gone"
         if len(heirs) > 1:
             fate = "split"

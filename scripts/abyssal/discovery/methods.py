@@ -1,7 +1,7 @@
 """Which clusterer a study gets and how fine its groups are.
 
-``automatic`` learns from the pairs of the reference's own taxa where there are enough of them, and is UMAP + HDBSCAN
-where there is nothing to learn from.
+``automatic`` learns from the pairs of the reference's own taxa where there are enough of them. Where there is nothing
+to learn from it is UMAP + HDBSCAN, and average linkage for a study too large for those.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from abyssal.config.models import ClusterConfig
-from abyssal.discovery.clusterers import Choice, Clusterer, make_clusterer
+from abyssal.discovery.clusterers import Choice, Clusterer, DensityClusterer, KMeansClusterer, make_clusterer
 from abyssal.discovery.describe import EmbeddedReference
 from abyssal.discovery.pair_linkage import PairLinkageClusterer, link
 from abyssal.discovery.pairs import FIT_AMPLICONS, PairModel, fit_pairs
+from abyssal.discovery.parts import PartwiseClusterer
 from abyssal.discovery.selection import Selection, pseudo_novel, select
 
 logger = logging.getLogger(__name__)
@@ -44,9 +45,14 @@ def choose_method(
         found = _learnt(settings, named, expected=expected, seed=seed)
         if found is not None:
             return found
-        settings = settings.model_copy(update={"method": _WITHOUT_PAIRS[settings.method]})
+        large = expected > settings.exact_limit
+        method = "average-linkage" if large else _WITHOUT_PAIRS[settings.method]
+        settings = settings.model_copy(update={"method": method})
     selection = select(settings, named, expected=expected, seed=seed)
-    return Method(make_clusterer(settings, selection.choice, seed=seed, log=log), selection)
+    clusterer = make_clusterer(settings, selection.choice, seed=seed, log=log)
+    if isinstance(clusterer, DensityClusterer | KMeansClusterer):
+        clusterer = PartwiseClusterer(clusterer, selection.choice.distance, settings.exact_limit)
+    return Method(clusterer, selection)
 
 
 def _learnt(
@@ -65,7 +71,7 @@ def _learnt(
             scores[0][0], "chosen on pseudo-novel taxa", "pair-linkage", named.reference.ranks[rank], taxa, scores
         )
         logger.info("chose %s, adjusted Rand index %.3f on pseudo-novel taxa", *scores[0])
-    return Method(PairLinkageClusterer(model, selection.choice.distance), selection)
+    return Method(PairLinkageClusterer(model, selection.choice.distance, settings.exact_limit), selection)
 
 
 def pair_scores(model: PairModel, *, seed: int) -> tuple[tuple[Choice, float], ...]:
@@ -78,7 +84,7 @@ def pair_scores(model: PairModel, *, seed: int) -> tuple[tuple[Choice, float], .
         drawn = model.known.draw(random, min(FIT_AMPLICONS, len(model.known.taxa) // 2))
         items, truth = model.known.items(drawn), model.known.taxa[drawn]
         pairs = model.hiding(truth).probabilities(items)
-        total += [adjusted_rand_score(truth, link(items, pairs, distance)) for distance in PAIR_DISTANCES]
+        total += [adjusted_rand_score(truth, link(len(items), pairs, distance)) for distance in PAIR_DISTANCES]
     mean = [round(float(value), 4) for value in total / DRAWS]
     ranked = sorted(range(len(PAIR_DISTANCES)), key=lambda place: (-mean[place], place))
     return tuple((Choice(PAIR_DISTANCES[place]), mean[place]) for place in ranked)

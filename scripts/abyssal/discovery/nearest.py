@@ -10,6 +10,7 @@ import edlib
 import numpy as np
 from numpy.typing import NDArray
 
+from abyssal.discovery.neighbours import search
 from abyssal.references.model import AmpliconReference, Lineage
 
 _SHORTLIST = 10
@@ -53,13 +54,14 @@ def find_nearest(
 ) -> list[NearestNamed]:
     """Return the nearest reference amplicon of each sequence: best identity among the ten nearest by vector."""
     found = []
-    for sequence, vector in zip(sequences, vectors, strict=True):
-        similarity = np.round(reference_vectors @ vector, 6)
-        shortlist = np.argsort(-similarity, kind="stable")[:_SHORTLIST]
-        identities = [(global_identity(sequence, reference.sequences[i]), -rank) for rank, i in enumerate(shortlist)]
-        identity, place = max(identities)
-        position = int(shortlist[-place])
-        found.append(NearestNamed(position, identity, float(similarity[position])))
+    for near in search(reference_vectors, vectors, min(_SHORTLIST, len(reference))):
+        for row, places, similarity in zip(near.rows, near.places, near.similarity, strict=True):
+            shortlist = places[places >= 0]
+            identities = [
+                (global_identity(sequences[row], reference.sequences[i]), -rank) for rank, i in enumerate(shortlist)
+            ]
+            identity, rank = max(identities)
+            found.append(NearestNamed(int(shortlist[-rank]), identity, float(similarity[-rank])))
     return found
 
 

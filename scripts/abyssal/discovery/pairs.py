@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from abyssal.discovery.clusterers import ClusterItems
 from abyssal.discovery.describe import EmbeddedReference
-from abyssal.taxonomy.approximate import EXACT_LIMIT, ApproximateSearch, CoarseLists
+from abyssal.discovery.neighbours import near_pairs, search
+from abyssal.taxonomy.approximate import EXACT_LIMIT
 
 if TYPE_CHECKING:
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 NEIGHBOURS = 60
 LEAST_COSINE = 0.25
 """Each item is compared with this many nearest items, at least so alike; all other pairs are taken for two taxa."""
+
+UNRELATED = 0.02
+"""Pairs less probable than this count as two taxa for certain."""
+
+_TIES = 1e-3
+"""Trees give few distinct probabilities: of equally probable pairs the more alike go first, by this share of cosine."""
 
 MOST_KNOWN = 6_000
 """Reference amplicons that pairs are compared with, whole taxa drawn at random."""
@@ -93,12 +100,20 @@ class Pairs:
     """Pairs of items.
 
     Attributes:
-        places: (p, 2) int64 positions, the lower first.
+        places: (p, 2) int32 positions, the lower first.
         values: (p, f) float64 features, or (p,) probabilities of one taxon.
     """
 
-    places: NDArray[np.int64]
+    places: NDArray[np.int32]
     values: NDArray[np.float64]
+
+    def within(self, chosen: NDArray[np.int64], count: int) -> Pairs:
+        """Return the pairs of which both of ``count`` items are chosen (rising), by their place among the chosen."""
+        place = np.full(count, -1, dtype=np.int32)
+        place[chosen] = np.arange(len(chosen), dtype=np.int32)
+        moved = place[self.places]
+        kept = (moved >= 0).all(axis=1)
+        return Pairs(moved[kept], self.values[kept])
 
 
 @dataclass(frozen=True)
@@ -108,20 +123,28 @@ class PairModel:
     Attributes:
         known: the taxa it was learnt on, which new pairs are described beside.
         trees: gradient-boosted trees over the features of ``describe_pairs``, monotone in both distances.
+        least_cosine: no pair that it was learnt on was less alike and related.
     """
 
     known: KnownTaxa
     trees: HistGradientBoostingClassifier
+    least_cosine: float
 
-    def probabilities(self, items: ClusterItems) -> Pairs:
-        """Return the probability, 0..1, that the two items of each near pair are of one taxon."""
-        places = _near_pairs(items.vectors)
-        found = [self.trees.predict_proba(values)[:, 1] for values in _described(items, self.known, places)]
-        return Pairs(places, np.round(np.concatenate(found), 6) if found else np.zeros(0))
+    def probabilities(self, items: ClusterItems, *, exact_limit: int = EXACT_LIMIT) -> Pairs:
+        """Return the probability, 0..1, that the two items of each near pair are of one taxon; related pairs only."""
+        places = near_pairs(items.vectors, NEIGHBOURS, self.least_cosine, exact_limit=exact_limit)
+        kept: list[NDArray[np.int32]] = [np.zeros((0, 2), dtype=np.int32)]
+        found: list[NDArray[np.float64]] = [np.zeros(0)]
+        for start, values in _described(items, self.known, places):
+            probable = self.trees.predict_proba(values)[:, 1]
+            related = probable >= UNRELATED
+            kept.append(places[start : start + len(values)][related])
+            found.append(((1.0 - _TIES) * probable + _TIES * (1.0 - values[:, 1]))[related])
+        return Pairs(np.concatenate(kept), np.asarray(np.round(np.concatenate(found), 6), dtype=np.float64))
 
     def hiding(self, taxa: NDArray[np.int64]) -> PairModel:
         """Return the model beside whose known taxa these are not."""
-        return PairModel(self.known.without(taxa), self.trees)
+        return PairModel(self.known.without(taxa), self.trees, self.least_cosine)
 
 
 def fit_pairs(named: EmbeddedReference, rank: int, *, seed: int) -> PairModel | None:
@@ -143,7 +166,10 @@ def fit_pairs(named: EmbeddedReference, rank: int, *, seed: int) -> PairModel | 
         max_iter=120, max_leaf_nodes=12, learning_rate=0.07, min_samples_leaf=40, l2_regularization=1.0,
         early_stopping=False, monotonic_cst=[-1, -1, 0, 0, 0, 0, 0, 0, 0], random_state=0,
     )  # fmt: skip
-    return PairModel(known, trees.fit(np.concatenate(features), alike))
+    values = np.concatenate(features)
+    trees.fit(values, alike)
+    related = trees.predict_proba(values)[:, 1] >= UNRELATED
+    return PairModel(known, trees, float(1.0 - values[related, 1].max()))
 
 
 def describe_pairs(items: ClusterItems, known: KnownTaxa) -> Pairs:
@@ -153,13 +179,15 @@ def describe_pairs(items: ClusterItems, known: KnownTaxa) -> Pairs:
     amplicon; the distance between known taxa, and their width, near the two (means); the pair's distance over the
     first and over the sum of the distances to the known; the shorter length over the longer.
     """
-    places = _near_pairs(items.vectors)
-    blocks = list(_described(items, known, places))
+    places = near_pairs(items.vectors, NEIGHBOURS, LEAST_COSINE)
+    blocks = [values for _, values in _described(items, known, places)]
     return Pairs(places, np.concatenate(blocks) if blocks else np.zeros((0, 9)))
 
 
-def _described(items: ClusterItems, known: KnownTaxa, places: NDArray[np.int64]) -> Iterator[NDArray[np.float64]]:
-    """Yield the features of so many pairs at a time that their vectors fit into memory."""
+def _described(
+    items: ClusterItems, known: KnownTaxa, places: NDArray[np.int32]
+) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Yield the first pair and the features of so many pairs at a time that their vectors fit into memory."""
     near, gap, width = _surroundings(items.vectors, known)
     lengths = np.array([len(sequence) for sequence in items.sequences], dtype=np.float64)
     for start in range(0, len(places), _PAIR_BLOCK):
@@ -178,38 +206,7 @@ def _described(items: ClusterItems, known: KnownTaxa, places: NDArray[np.int64])
             distance / (reach + _LEAST),
             np.minimum(lengths[first], lengths[second]) / np.maximum(lengths[first], lengths[second]),
         ]
-        yield np.stack(columns, axis=1)
-
-
-def _near_pairs(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return each item with its nearest ones; above 50,000 items the search visits only the nearest lists."""
-    count = len(vectors)
-    most = min(NEIGHBOURS, count - 1)
-    if most < 1:
-        return np.zeros((0, 2), dtype=np.int64)
-    search = None if count <= EXACT_LIMIT else ApproximateSearch(vectors, CoarseLists.train(vectors))
-    found = []
-    for start in range(0, count, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, count))
-        if search is None:
-            nearest, similarity = _exact(vectors, rows, most)
-        else:
-            nearest, similarity = search.search(vectors[rows], most + 1)
-        pairs = np.stack([np.repeat(rows, nearest.shape[1]), nearest.ravel()], axis=1)
-        # An item is no neighbour of its own, and the lists visited may hold fewer items than asked for (-1).
-        wanted = (similarity.ravel() >= LEAST_COSINE) & (pairs[:, 0] != pairs[:, 1]) & (pairs[:, 1] >= 0)
-        joined = np.sort(pairs[wanted], axis=1)
-        found.append(joined[:, 0] * count + joined[:, 1])
-    return np.stack(np.divmod(np.unique(np.concatenate(found)), count), axis=1)
-
-
-def _exact(
-    vectors: NDArray[np.float32], rows: NDArray[np.int64], most: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    similarity = np.round(vectors[rows] @ vectors.T, 6)
-    similarity[np.arange(len(rows)), rows] = -1.0
-    nearest = np.argpartition(-similarity, most - 1, axis=1)[:, :most]
-    return nearest, np.take_along_axis(similarity, nearest, axis=1)
+        yield start, np.stack(columns, axis=1)
 
 
 def _edits(first: str, second: str) -> float:
@@ -233,11 +230,9 @@ def _surroundings(
         largest width of their taxa, NaN where all are single amplicons.
     """
     near, top = np.zeros(len(vectors)), np.zeros((len(vectors), min(_TOP, len(known.taxa))), dtype=np.int64)
-    for start in range(0, len(vectors), _BLOCK):
-        similarity = np.round(vectors[start : start + _BLOCK] @ known.vectors.T, 6)
-        rows = np.argsort(-similarity, axis=1, kind="stable")[:, : top.shape[1]]
-        top[start : start + _BLOCK] = rows
-        near[start : start + _BLOCK] = 1.0 - np.take_along_axis(similarity, rows, axis=1)[:, 0]
+    for found in search(known.vectors, vectors, top.shape[1]):
+        top[found.rows] = found.places
+        near[found.rows] = 1.0 - found.similarity[:, 0]
     used, inverse = np.unique(top, return_inverse=True)
     gap, width = _spacing(used, known)
     inverse = inverse.reshape(top.shape)

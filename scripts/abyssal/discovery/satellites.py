@@ -7,7 +7,7 @@ cut into, shifted by at most two positions (pigeonhole).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -35,13 +35,18 @@ def find_parents(sequences: Sequence[str], abundances: NDArray[np.int64]) -> NDA
     parents = np.arange(len(sequences), dtype=np.int64)
     order = sorted(range(len(sequences)), key=lambda i: (-int(abundances[i]), sequences[i]))
     index: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    waiting: deque[int] = deque()
     for child in order:
+        # Only what is abundant enough is looked up: most amplicons are rare and never are.
+        while waiting and abundances[waiting[0]] >= MIN_SKEW * max(int(abundances[child]), 1):
+            parent = waiting.popleft()
+            for start, piece in _pieces(sequences[parent]):
+                index[piece].append((parent, start))
         found = _best_parent(child, sequences, abundances, index)
-        if found is not None:
+        if found is None:
+            waiting.append(child)
+        else:
             parents[child] = found
-            continue
-        for start, piece in _pieces(sequences[child]):
-            index[piece].append((child, start))
     return parents
 
 
@@ -59,8 +64,6 @@ def _best_parent(
     sequence = sequences[child]
     best: tuple[int, int, str, int] | None = None
     for parent in _candidates(sequence, index):
-        if abundances[parent] < MIN_SKEW * max(int(abundances[child]), 1):
-            continue
         edits = edlib.align(sequence, sequences[parent], mode="NW", task="distance", k=MAX_EDITS)["editDistance"]
         if edits >= 0:
             key = (int(edits), -int(abundances[parent]), sequences[parent], parent)

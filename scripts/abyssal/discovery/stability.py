@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,28 +14,36 @@ _LARGE = 5_000
 _RESAMPLES_WHEN_LARGE = 3
 
 
-def group_stability(
-    clusterer: Clusterer, items: ClusterItems, labels: Labels, *, resamples: int, random: np.random.Generator
-) -> NDArray[np.float64] | None:
-    """Return per group (0, 1, ...) the mean Jaccard index with its best match over subsamples of 80 % of the items.
+def grouped_with_stability(
+    clusterer: Clusterer, items: ClusterItems, *, resamples: int, random: np.random.Generator
+) -> tuple[Labels, NDArray[np.float64] | None]:
+    """Group items and measure how well each group holds up in subsamples of 80 % of them.
 
-    Items in no group count as groups of one, both in ``labels`` (where they must already have a label) and in the
-    subsamples. A group that a subsample misses altogether is not scored by it. Above 5,000 items at most three
-    subsamples are drawn.
+    Items in no group count as groups of one. A group that a subsample misses altogether is not scored by it. Above
+    5,000 items at most three subsamples are drawn.
 
     Returns:
-        (groups,) float64 in 0..1, NaN for a group never drawn; None when nothing was measured.
+        (n,) labels 0, 1, ...; and (groups,) float64 in 0..1, the mean Jaccard index with the best match in a
+        subsample, NaN for a group never drawn; None when nothing was measured.
     """
     if len(items) > _LARGE:
         resamples = min(resamples, _RESAMPLES_WHEN_LARGE)
-    if resamples == 0 or len(items) < 3:
+    kept = max(2, round(KEPT_SHARE * len(items)))
+    draws = resamples if len(items) >= 3 else 0
+    subsets = [np.sort(random.permutation(len(items))[:kept]) for _ in range(draws)]
+    labels, *again = map(singletons_for_noise, clusterer.partitions(items, subsets))
+    return labels, _mean_jaccard(labels, subsets, again)
+
+
+def _mean_jaccard(
+    labels: Labels, subsets: Sequence[NDArray[np.int64]], again: Sequence[Labels]
+) -> NDArray[np.float64] | None:
+    if not subsets:
         return None
     groups = int(labels.max()) + 1
     total, drawn = np.zeros(groups), np.zeros(groups)
-    for _ in range(resamples):
-        chosen = np.sort(random.permutation(len(items))[: max(2, round(KEPT_SHARE * len(items)))])
-        again = singletons_for_noise(clusterer.partition(items.take(chosen)))
-        best = _best_jaccard(labels[chosen], again, groups)
+    for chosen, found in zip(subsets, again, strict=True):
+        best = _best_jaccard(labels[chosen], found, groups)
         total += np.nan_to_num(best)
         drawn += np.isfinite(best)
     with np.errstate(invalid="ignore"):
@@ -52,8 +62,7 @@ def _best_jaccard(before: Labels, after: Labels, groups: int) -> NDArray[np.floa
     sizes_before = np.bincount(before, minlength=groups)
     sizes_after = np.bincount(after)
     best = np.full(groups, np.nan)
-    pairs, shared = np.unique(np.stack([before, after]), axis=1, return_counts=True)
-    for (old, new), count in zip(pairs.T, shared, strict=True):
-        jaccard = count / (sizes_before[old] + sizes_after[new] - count)
-        best[old] = np.nanmax([best[old], jaccard]) if np.isfinite(best[old]) else jaccard
+    keys, shared = np.unique(before * sizes_after.size + after, return_counts=True)
+    old, new = np.divmod(keys, sizes_after.size)
+    np.fmax.at(best, old, shared / (sizes_before[old] + sizes_after[new] - shared))
     return best

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from abyssal.config.models import ClusterConfig
-from abyssal.discovery.clusterers import Clusterer, ClusterItems, Labels
+from abyssal.discovery.clusterers import Clusterer, ClusterItems, Labels, by_label
 from abyssal.discovery.describe import EmbeddedReference, Group, StudyAmplicons, describe_groups
 from abyssal.discovery.gate import GateDecision, decide
 from abyssal.discovery.layout import MapPoint, lay_out
@@ -26,7 +26,7 @@ from abyssal.discovery.nearest import lineage_text
 from abyssal.discovery.records import PutativeTaxon, StoredTaxon
 from abyssal.discovery.satellites import find_parents
 from abyssal.discovery.selection import Selection
-from abyssal.discovery.stability import group_stability, singletons_for_noise
+from abyssal.discovery.stability import grouped_with_stability
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,8 @@ def discover(
 ) -> Discovery:
     """Group the ASVs that the reference does not explain; all ASVs when there is no reference."""
     parents = find_parents(study.sequences, study.reads)
-    decision = _gate(study, named, seed=seed, length_window=length_window)
+    limit = settings.exact_limit
+    decision = _gate(study, named, seed=seed, length_window=length_window, exact_limit=limit)
     verdicts = _verdicts(study, decision, parents, gated=named is not None)
     grouped = int((decision.beyond & (parents == np.arange(len(study)))).sum())
     method = choose_method(settings, named, expected=grouped, seed=seed, log=log)
@@ -76,7 +77,7 @@ def discover(
     reads = dict(zip(study.ids, study.reads.tolist(), strict=True))
     members = [[study.ids[i] for i in group.members(study)] for group in groups]
     ids, changes = match_previous(members, previous, reads=reads)
-    taxa = describe_groups(study, groups, ids, stability, named, seed=seed)
+    taxa = describe_groups(study, groups, ids, stability, named, seed=seed, exact_limit=limit)
     points, vectors = _map_points(study, named, taxa, verdicts, seed=seed)
     logger.info("%d ASVs, %d beyond the gate, %d putative taxa", len(study), int(decision.beyond.sum()), len(taxa))
     return Discovery(taxa, verdicts, changes, points, lay_out(vectors, seed=seed), method.selection)
@@ -88,6 +89,7 @@ def _gate(
     *,
     seed: int,
     length_window: tuple[int | None, int | None],
+    exact_limit: int,
 ) -> GateDecision:
     if named is None:
         count = len(study)
@@ -99,6 +101,7 @@ def _gate(
         seed=seed,
         length_window=length_window,
         k=named.k,
+        exact_limit=exact_limit,
     )
 
 
@@ -128,11 +131,13 @@ def _groups(
     chosen = np.flatnonzero(is_parent & decision.beyond)
     if chosen.size == 0:
         return [], None
+    # In the order in which clusterers see them, which spares a copy of all vectors.
+    chosen = np.array(sorted(chosen.tolist(), key=study.sequences.__getitem__), dtype=np.int64)
     total = np.zeros(len(study), dtype=np.int64)
     np.add.at(total, parents, study.reads)
     items = ClusterItems(study.vectors[chosen], tuple(study.sequences[i] for i in chosen), total[chosen])
-    labels = singletons_for_noise(clusterer.partition(items))
-    stability = group_stability(clusterer, items, labels, resamples=resamples, random=np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    labels, stability = grouped_with_stability(clusterer, items, resamples=resamples, random=random)
     return _collect(chosen, labels, parents, is_parent), stability
 
 
@@ -143,8 +148,8 @@ def _collect(
     for child in np.flatnonzero(~is_parent):
         followers.setdefault(int(parents[child]), []).append(int(child))
     groups = []
-    for label in range(int(labels.max()) + 1):
-        clustered = [int(i) for i in chosen[labels == label]]
+    for places in by_label(labels):
+        clustered = chosen[places].tolist()
         satellites = [child for i in clustered for child in followers.get(i, [])]
         groups.append(Group(tuple(clustered), tuple(satellites)))
     return groups
