@@ -8,15 +8,15 @@ start(snakemake)
 
 from abyssal.benchmark.cases import CaseKey
 from abyssal.benchmark.draw import write_case_files
-from abyssal.config.benchmark import BenchmarkConfig
 
 found, settings = snakemake.wildcards, snakemake.params
 write_case_files(
     CaseKey(found.part, found.dataset, found.split),
     Path(snakemake.input.reference),
     Path(snakemake.input.lineages),
-    BenchmarkConfig(queries=settings.queries, scale=settings.scale),
     Path(settings.folder),
     Path(snakemake.output.queries).parent,
-    snakemake.threads,
+    most=settings.queries,
+    scale=settings.scale,
+    threads=snakemake.threads,
 )

@@ -12,7 +12,7 @@ from abyssal.benchmark.cases import CaseKey, read_case, write_case
 from abyssal.benchmark.datasets import build_dataset, in_scale, missing, tax_credit_datasets, tax_credit_queries
 from abyssal.benchmark.draw import make_case
 from abyssal.benchmark.identity import choose_queries
-from abyssal.benchmark.plan import make_plan
+from abyssal.benchmark.plan import make_plan, most_queries
 from abyssal.benchmark.robustness import QUERY_VARIANTS, robustness_case, with_wrong_labels
 from abyssal.benchmark.taxa_out import taxa_out_case
 from abyssal.config.benchmark import BenchmarkConfig
@@ -35,7 +35,7 @@ def test_left_out_taxa_are_gone_and_no_encoder_trained_on_any_query(evolved: Amp
 
 @pytest.mark.parametrize("percent", [97, 95, 90])
 def test_no_reference_is_nearer_than_the_identity_says(evolved: AmpliconReference, percent: int) -> None:
-    case = make_case(CaseKey("identity", "x", f"{percent}-1"), evolved, BenchmarkConfig(queries=20), Path())
+    case = make_case(CaseKey("identity", "x", f"{percent}-1"), evolved, Path(), most=20)
     assert case.queries
     for query in case.queries:
         # Edit distance over the longer length is never above vsearch's identity by more than a base.
@@ -45,7 +45,7 @@ def test_no_reference_is_nearer_than_the_identity_says(evolved: AmpliconReferenc
 
 
 def test_at_full_identity_the_sequence_stays_in_the_reference(evolved: AmpliconReference) -> None:
-    case = make_case(CaseKey("identity", "x", "100-1"), evolved, BenchmarkConfig(queries=20), Path())
+    case = make_case(CaseKey("identity", "x", "100-1"), evolved, Path(), most=20)
     assert {query.sequence for query in case.queries} <= set(case.fitted.sequences)
 
 
@@ -64,7 +64,7 @@ def test_published_split_is_read_with_and_without_copies(tiny_data: Path, evolve
     copies = {query.sequence for query in queries} & set(reference.sequences)
     assert len(copies) == 2
     key = CaseKey("tax-credit", "tax-credit-B1-REF-iter0", "distinct")
-    case = make_case(key, reference, BenchmarkConfig(), tiny_data)
+    case = make_case(key, reference, tiny_data, most=900)
     assert not {query.sequence for query in case.queries} & set(case.fitted.sequences)
     assert len(case.fitted) == len(reference) - 2
 
@@ -99,9 +99,13 @@ def test_scale_keeps_whole_families(evolved: AmpliconReference) -> None:
 
 def test_what_is_absent_is_skipped_with_the_reason(tiny_data: Path) -> None:
     assert missing(tiny_data, "16s-v4") == "no 16s-reference/gg_13_8_97_species_named.fasta.gz in the data folder"
-    plan = make_plan(BenchmarkConfig(splits=2, identity_splits=1, peers=["top-hit"]), tiny_data)
+    config = BenchmarkConfig(splits=2, identity_splits=1, queries=60, further_queries=30, peers=["top-hit"])
+    plan = make_plan(config, tiny_data)
     assert {key.dataset for key in plan.cases} == {"18s-v4", "tax-credit-B1-REF-iter0"}
     assert [key.split for key in plan.cases if key.part == "taxa-out"] == ["1", "2"]
     assert {entry.what for entry in plan.skipped if entry.part == "taxa-out"} >= {"16s-v4", "12s-fish"}
     assert all("in the data folder" in entry.reason for entry in plan.skipped if entry.part != "all parts")
+    wanted = {"taxa-out": 60, "identity": 30, "robustness": 30}
+    assert {part: most_queries(config, part, "18s-v4") for part in wanted} == wanted
+    assert most_queries(config, "taxa-out", "18s-v9") == 30
     assert make_plan(BenchmarkConfig(parts=[]), tiny_data).cases == ()

@@ -46,7 +46,8 @@ def test_one_command_gives_tables_and_a_page(repository: Path, tiny_data: Path, 
     # What the JSON says is what the stored answers say.
     case = root / "cases" / "taxa-out" / "18s-v4" / "1"
     answers, stated = read_answers(case / "ours.json", 5)
-    assert [answer.method for answer in answers] == ["abyssal", "abyssal-0.01", "abyssal-0.05", "abyssal-0.1"]
+    settings = ["0.01", "0.05", "0.1", "balanced"]
+    assert [answer.method for answer in answers] == ["abyssal", *(f"abyssal-{setting}" for setting in settings)]
     assert stated["all"].shape == answers[0].confidence.shape
     page = (root / "RESULTS.md").read_text()
     assert "### 18s-v4: 1 split(s)" in page

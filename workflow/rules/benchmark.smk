@@ -66,7 +66,7 @@ rule benchmark_case:
     params:
         folder=str(BENCHMARK_FOLDER),
         # Only what draws the queries, so that other keys leave the cases alone.
-        queries=config_model.benchmark.queries,
+        queries=benchmark_most_queries,
         scale=config_model.benchmark.scale,
         code=code_digest("benchmark.draw"),
     script:

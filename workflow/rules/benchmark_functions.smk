@@ -1,7 +1,7 @@
 """What the rules of benchmark.smk look up for a dataset or a case; rules and functions are kept apart."""
 
 from abyssal.benchmark.datasets import data_folder, source_of
-from abyssal.benchmark.plan import make_plan
+from abyssal.benchmark.plan import make_plan, most_queries
 
 BENCHMARK_FOLDER = data_folder(config_model.benchmark.data)
 BENCHMARK_PLAN = make_plan(config_model.benchmark, BENCHMARK_FOLDER)
@@ -26,6 +26,11 @@ def benchmark_queries(wildcards):
         str(fasta.with_name(name))
         for name in ("query.fasta.gz", "query_taxonomy.tsv.gz")
     ]
+
+
+def benchmark_most_queries(wildcards):
+    """How many queries a case may have."""
+    return most_queries(config_model.benchmark, wildcards.part, wildcards.dataset)
 
 
 def benchmark_cases(name):

@@ -11,24 +11,23 @@ from abyssal.benchmark.datasets import TAX_CREDIT, tax_credit_queries
 from abyssal.benchmark.identity import identity_case
 from abyssal.benchmark.robustness import robustness_case
 from abyssal.benchmark.taxa_out import taxa_out_case
-from abyssal.config.benchmark import BenchmarkConfig
 from abyssal.references.model import AmpliconReference, read_reference
 
 logger = logging.getLogger(__name__)
 
 
 def make_case(
-    key: CaseKey, reference: AmpliconReference, config: BenchmarkConfig, folder: Path, threads: int = 1
+    key: CaseKey, reference: AmpliconReference, folder: Path, *, most: int, scale: float = 1.0, threads: int = 1
 ) -> Case:
-    """Return the case that a key names."""
+    """Return the case that a key names, with at most ``most`` queries where they are drawn and not published."""
     if key.part == TAX_CREDIT:
-        queries = tax_credit_queries(folder, key.dataset, reference.ranks, config.scale)
+        queries = tax_credit_queries(folder, key.dataset, reference.ranks, scale)
         case = Case.plain(reference, queries)
         return case if key.split == "verbatim" else without_copies(case)
     if key.part == "identity":
         percent, number = map(int, key.split.split("-"))
-        return identity_case(reference, percent, number, config.queries, threads=threads)
-    case = taxa_out_case(reference, int(key.split) if key.part == "taxa-out" else 1, config.queries)
+        return identity_case(reference, percent, number, most, threads=threads)
+    case = taxa_out_case(reference, int(key.split) if key.part == "taxa-out" else 1, most)
     return robustness_case(case, key.split) if key.part == "robustness" else case
 
 
@@ -40,9 +39,10 @@ def without_copies(case: Case) -> Case:
 
 
 def write_case_files(
-    key: CaseKey, reference: Path, lineages: Path, config: BenchmarkConfig, folder: Path, target: Path, threads: int
-) -> None:
+    key: CaseKey, reference: Path, lineages: Path, folder: Path, target: Path,
+    *, most: int, scale: float, threads: int,
+) -> None:  # fmt: skip
     """Write the files of a case into ``target``."""
-    case = make_case(key, read_reference(reference, lineages), config, folder, threads)
+    case = make_case(key, read_reference(reference, lineages), folder, most=most, scale=scale, threads=threads)
     logger.info("%s: %d queries against %d amplicons", key.path, len(case.queries), len(case.fitted))
     write_case(case, target)

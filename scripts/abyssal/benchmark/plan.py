@@ -63,10 +63,20 @@ def make_plan(config: BenchmarkConfig, folder: Path) -> BenchmarkPlan:
         numbers = range(1, config.identity_splits + 1)
         cases += [CaseKey("identity", dataset, f"{percent}-{number}") for number in numbers for percent in IDENTITIES]
     for dataset in usable("taxa-out", config.datasets):
-        cases += [CaseKey("taxa-out", dataset, str(number)) for number in range(1, config.splits + 1)]
+        splits = config.splits if _is_first(config, dataset) else config.further_splits
+        cases += [CaseKey("taxa-out", dataset, str(number)) for number in range(1, splits + 1)]
     for dataset in usable("robustness", [config.robustness_dataset]):
         cases += [CaseKey("robustness", dataset, variant) for variant in REFERENCE_VARIANTS]
     communities = tuple(usable("communities", [config.community_dataset]))
     return BenchmarkPlan(
         tuple(cases), communities, tuple(usable("speed", [config.speed_dataset])), tuple(skipped)
     )  # fmt: skip
+
+
+def most_queries(config: BenchmarkConfig, part: str, dataset: str) -> int:
+    """Return the most queries of a case of a part."""
+    return config.queries if part == "taxa-out" and _is_first(config, dataset) else config.further_queries
+
+
+def _is_first(config: BenchmarkConfig, dataset: str) -> bool:
+    return dataset in config.datasets[:1]

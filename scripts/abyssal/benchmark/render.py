@@ -167,9 +167,7 @@ def _taxa_out(found: Mapping[str, Any]) -> str:
         parts.append(_compared(entry["compare"]))
         parts.append(_CALIBRATION)
         parts.append(_calibrated(entry["calibration"]))
-        parts.append(
-            "At each method's own threshold (Abyssal at α = 0.01, 0.05, 0.1, and balanced):\n"
-        )
+        parts.append("At each method's own threshold (Abyssal at α = 0.01, 0.05, 0.1, and balanced):\n")
         parts.append(_operating(entry["operating_points"]))
     parts.append("### Where a peer is ahead\n")
     parts.append(_wins(found["peer_wins"]))

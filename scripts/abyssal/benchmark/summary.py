@@ -125,7 +125,8 @@ def facts(settings: BenchmarkConfig, train: Mapping[str, Any], encoder: str) -> 
         "encoder": Path(encoder).name,
         "training": f"alpha {train['alpha']:g}, neighbours {train['neighbours']}, calibration queries "
         f"{train['calibration_queries']}",
-        "settings": f"{settings.queries} queries a split, {settings.resamples} resamples, scale {settings.scale:g}",
+        "settings": f"{settings.queries} queries a split of {''.join(settings.datasets[:1])}, "
+        f"{settings.further_queries} of the others, {settings.resamples} resamples, scale {settings.scale:g}",
     }
 
 

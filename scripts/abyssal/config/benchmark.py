@@ -24,14 +24,22 @@ class BenchmarkConfig(Section):
     )
     datasets: list[Dataset] = Field(
         ["18s-v4", "18s-v9", "coi-annelida", "coi-fish", "12s-fish", "16s-v4"],
-        description="References that taxa are left out of.",
+        description="References that taxa are left out of; the first with the most splits and queries.",
     )
-    splits: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Random splits of each dataset.")
-    queries: Annotated[int, Field(ge=10)] = Field(900, description="Most queries of a split, a third a stratum.")
+    splits: Annotated[int, Field(ge=1, le=100)] = Field(10, description="Random splits of the first dataset.")
+    queries: Annotated[int, Field(ge=10)] = Field(
+        600, description="Most queries of a split of the first dataset, a third a stratum."
+    )
+    further_splits: Annotated[int, Field(ge=1, le=100)] = Field(
+        2, description="Random splits of each of the other datasets."
+    )
+    further_queries: Annotated[int, Field(ge=10)] = Field(
+        450, description="Most queries of a split of the other datasets and of the other parts."
+    )
     identity_datasets: list[Dataset] = Field(
         ["16s-v4", "18s-v4"], description="References that are cross-validated by identity."
     )
-    identity_splits: Annotated[int, Field(ge=1, le=100)] = Field(2, description="Splits of each identity.")
+    identity_splits: Annotated[int, Field(ge=1, le=100)] = Field(1, description="Splits of each identity.")
     robustness_dataset: Dataset = Field("18s-v9", description="Reference of the robustness part.")
     community_dataset: Dataset = Field("12s-fish", description="Reference of the simulated communities.")
     speed_dataset: Dataset = Field("18s-v4", description="Reference of the speed part.")
