@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.credentials import key_file
+from support.credentials import key_file, signed
 from support.gateways import ADMIN, running_gateway
 from support.serving import RunningServer
+
+from abyssal_server.access import Role
+from abyssal_server.access.keys import read_keys, write_keys
 
 pytestmark = pytest.mark.timeout(60)
 Keys = dict[str, str]
 DATASET = {"name": "x", "files": []}
+LEEWAY_SECONDS = 30
+"""By which the clocks of hosts may differ when a token's end is looked at."""
 
 
 @pytest.fixture
@@ -61,6 +67,30 @@ def test_a_login_needs_its_token_to_change_things(closed: tuple[httpx.Client, Ke
     assert client.post("/jobs/train", json={"dataset": "0" * 32}, headers=token).status_code == 403
     assert client.delete("/session").status_code == 204
     assert client.get("/jobs").status_code == 401
+
+
+def test_a_withdrawn_key_ends_its_logins(server: RunningServer, tmp_path: Path) -> None:
+    """At once, in whatever browser; the key, or what opens it, is not stored."""
+    path = tmp_path / "keys.json"
+    keys = key_file(path)
+    with running_gateway(server.target, keys_file=path) as client:
+        client.post("/session", json={"key": keys["admin"]})
+        assert client.get("/audit").status_code == 200
+        write_keys(path, [key for key in read_keys(path) if key.role is not Role.ADMIN])
+        assert client.get("/audit").status_code == 401
+        assert client.get("/session").json()["caller"]["role"] is None
+
+
+def test_a_token_that_expired_ends_its_logins(server: RunningServer, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("s" * 32)
+    secret.chmod(0o600)
+    with running_gateway(server.target, jwt_key_file=secret) as client:
+        token = signed("s" * 32, "HS256", sub="ada", role="read", exp=int(time.time()) + 2 - LEEWAY_SECONDS)
+        assert client.post("/session", json={"key": token}).status_code == 200
+        assert client.get("/jobs").status_code == 200
+        time.sleep(2.5)
+        assert client.get("/jobs").status_code == 401
 
 
 def test_guessing_keys_is_slow(closed: tuple[httpx.Client, Keys]) -> None:

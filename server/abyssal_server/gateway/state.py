@@ -58,7 +58,7 @@ class GatewayState:
     @functools.cached_property
     def sessions(self) -> Sessions:
         """The logins."""
-        return Sessions(self.places.documents, self.settings.session_hours)
+        return Sessions(self.places.documents, self.gate, self.settings.session_hours)
 
     @functools.cached_property
     def published(self) -> PublishedModels:
@@ -127,7 +127,7 @@ def peer_of(request: Request) -> str:
 def session_of(request: Request) -> Session | None:
     """Return the login that a request's cookie stands for."""
     cookie = request.cookies.get(COOKIE, "")
-    return state_of(request).sessions.find(cookie) if cookie else None
+    return state_of(request).sessions.find(cookie, peer_of(request)) if cookie else None
 
 
 def identify(request: Request) -> Caller:

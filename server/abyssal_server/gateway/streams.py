@@ -26,6 +26,8 @@ from abyssal_server.jobs.queue import ENDED
 
 _LOOK_SECONDS = 0.5
 _COMMENT_SECONDS = 15.0
+_MOST_SECONDS = 300.0
+"""Then the browser connects again by itself, and whether it still may look is decided anew."""
 _POSITION = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})")
 _EVENT_STREAM = "text/event-stream"
 EVENTS = gives(_EVENT_STREAM)
@@ -52,9 +54,9 @@ async def _events(
     found = _POSITION.fullmatch(last_event)
     revision, piece = (int(found[1]), int(found[2])) if found else (0, 0)
     log = JobLog(state.places.documents, identity)
-    shown, told = "", time.monotonic()
+    shown, told, end = "", time.monotonic(), time.monotonic() + _MOST_SECONDS
     yield "retry: 2000\n\n"
-    while True:
+    while time.monotonic() < end:
         try:
             job = await asyncio.to_thread(state.queue.get, identity)
             text, piece = await asyncio.to_thread(log.after, piece)

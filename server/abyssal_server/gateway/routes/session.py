@@ -33,17 +33,13 @@ def begin_session(request: Request, response: Response, login: LoginInput) -> Se
     """Exchange a key for a cookie that scripts cannot read."""
     state = state_of(request)
     state.limit(f"login:{peer_of(request)}", state.settings.logins_per_minute)
-    caller = state.gate.caller(login.key.strip() or "-", peer_of(request))
-    if not caller.known:
-        message = "nobody gave this key out; ask for a new one"
-        raise Unauthenticated(message)
-    session = state.sessions.begin(caller)
+    session = state.sessions.begin(login.key.strip(), peer_of(request))
     response.set_cookie(
         COOKIE, session.cookie, max_age=int(3600 * state.settings.session_hours), httponly=True, samesite="strict",
         secure=state.settings.secure_cookies, path="/",
     )  # fmt: skip
     response.headers["Cache-Control"] = "no-store"
-    return _output(request, caller, session)
+    return _output(request, session.caller, session)
 
 
 @router.delete("/session", status_code=204, summary="Log out", responses=problems(403, 503))

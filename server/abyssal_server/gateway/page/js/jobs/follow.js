@@ -3,13 +3,16 @@
 /** calls: {job(now), log(text), lost(words)}; returns what ends it. */
 export function follow(path, calls) {
   const source = new EventSource(path);
-  let warned = false;
-  source.addEventListener("job", (event) => { warned = false; calls.job(JSON.parse(event.data)); });
+  let failed = 0;
+  source.addEventListener("open", () => { failed = 0; });
+  source.addEventListener("job", (event) => calls.job(JSON.parse(event.data)));
   source.addEventListener("log", (event) => calls.log(JSON.parse(event.data).text));
   source.addEventListener("end", () => source.close());
   source.addEventListener("error", () => {
-    if (!warned) calls.lost("The connection is lost; trying again");
-    warned = true;
+    failed += 1;
+    // The server ends every stream after some minutes; only a second failure in a row is one.
+    if (source.readyState === EventSource.CLOSED) calls.lost("The connection is lost; load the page again");
+    else if (failed === 2) calls.lost("The connection is lost; trying again");
   });
   return () => source.close();
 }
