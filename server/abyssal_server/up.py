@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from abyssal.bundle.read import open_bundle
-from abyssal.bundle.registry import Registry
 from abyssal.errors import ToolError, UsageError
 from abyssal_server.gateway.settings import GatewaySettings
+from abyssal_server.jobs.artefacts import keep_study_of_bundle
 from abyssal_server.places import Places
 
 logger = logging.getLogger(__name__)
@@ -77,19 +77,23 @@ def admin_token(data: Path) -> Path:
     return path
 
 
-def served_locations(registry: Registry, bundle: Path | None) -> list[str]:
-    """Return what the service serves: what is labelled current in the registry; a bundle is published there first.
+def served_locations(places: Places, bundle: Path | None) -> list[str]:
+    """Return what the service serves: what is labelled current in the registry.
+
+    A bundle is published there first, and the numbers of its study are kept for the web page.
 
     Raises:
         UsageError: there is no bundle at all.
         BundleError: the bundle does not verify.
     """
+    registry = places.registry()
     if bundle is None and not registry.names() and DEMO_BUNDLE.is_dir():
         bundle = DEMO_BUNDLE
     first = ""
     if bundle is not None:
         published = registry.publish(bundle)
         registry.activate(published.name, published.version)
+        keep_study_of_bundle(places, bundle, published.digest)
         first = published.name
     names = [name for name in registry.names() if registry.labels(name).current is not None]
     if not names:
@@ -110,7 +114,7 @@ def run_up(data: Path, *, bundle: Path | None, host: str, port: int, cores: int 
     if bundle is not None:
         open_bundle(bundle)
     places = Places(GatewaySettings.read(os.environ, server="127.0.0.1:1", data=data))
-    locations = served_locations(places.registry(), bundle)
+    locations = served_locations(places, bundle)
     places.close()
     logs = data / "logs"
     logs.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from abyssal.stores.objects import ObjectStore
 from abyssal_server.errors import Missing
+from abyssal_server.jobs.artefacts import read_study_values
 
 FRAME_HEADERS = {
     "Content-Security-Policy": "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; "
@@ -39,6 +40,14 @@ def stream_object(objects: ObjectStore, key: str, *, kind: str, name: str = "") 
     blocks = _blocks(objects, key, kind)
     headers = attachment(name) if name else {}
     return StreamingResponse(blocks, media_type=media_type_of(name or key), headers=headers)
+
+
+def study_numbers(objects: ObjectStore, name: str) -> Response:
+    """Return the numbers behind the pictures of a run; raises Missing."""
+    content = read_study_values(objects)
+    if content is None:
+        raise Missing(kind="study of", name=name)
+    return Response(content, media_type=MEDIA_TYPES[".json"])
 
 
 def framed(objects: ObjectStore, key: str, *, kind: str) -> Response:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 import zipfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from abyssal_server.places import Places
 STUDY, REPORT, OVERVIEW, CLASSIFICATION = "study.json", "report.html", "report.html", "classification.tsv"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 _MOST_POINTS = 20_000
+_MOST_BYTES = 1 << 30
 
 
 def export_key(name: str) -> str:
@@ -50,11 +52,47 @@ def keep_artefacts(places: Places, job: str, results: Path, markers: list[str]) 
                 target = Path(temporary) / made.path
                 write_one(source, target, name)
                 _put(kept, export_key(name), _zipped(target) if made.folder else target)
-            study = Path(temporary) / STUDY
-            write_text(study, json.dumps(study_values(source, folder), ensure_ascii=False, allow_nan=False))
-            _put(kept, STUDY, study)
+        _keep_study(kept, source, folder)
         _put(kept, REPORT, folder / "report.html")
         _put(kept, CLASSIFICATION, folder / "taxonomy.tsv")
+
+
+def keep_study_of_bundle(places: Places, bundle: Path, digest: str) -> None:
+    """Keep the numbers of the run that made a bundle, when its results lie beside it as the workflow leaves them."""
+    folder = bundle.resolve().parent
+    if all(path.is_file() for path in vars(ExportFiles.below(folder)).values()):
+        _keep_study(places.objects(f"models/{digest}"), _source(folder.parent.name, folder), folder)
+
+
+def read_study_values(kept: ObjectStore) -> bytes | None:
+    """Return the numbers of a study as JSON, None when there are none.
+
+    What was kept before names came with their ranks gets these from the classification beside it.
+    """
+    content = kept.get(STUDY, _MOST_BYTES)
+    if content is None or b'"names": ' in content:
+        return content
+    study = json.loads(content)
+    text = (kept.get(CLASSIFICATION, _MOST_BYTES) or b"").decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE))
+    labels = {rank: {row.get(rank) for row in rows} for rank in study["ranks"]}
+    for taxon in study["taxa"]:
+        taxon["names"] = _with_ranks(taxon["lineage"], labels)
+    return json.dumps(study, ensure_ascii=False).encode()
+
+
+def _with_ranks(lineage: Sequence[str], labels: Mapping[str, set[str | None]]) -> dict[str, str]:
+    """Return each name by its rank; a lineage may skip ranks, but never goes up."""
+    ranks = iter(labels)
+    found = ((next((rank for rank in ranks if name in labels[rank]), None), name) for name in lineage)
+    return {rank: name for rank, name in found if rank is not None}
+
+
+def _keep_study(kept: ObjectStore, source: ExportSource, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="abyssal-study-") as temporary:
+        study = Path(temporary) / STUDY
+        write_text(study, json.dumps(study_values(source, folder), ensure_ascii=False, allow_nan=False))
+        _put(kept, STUDY, study)
 
 
 def study_values(source: ExportSource, folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from abyssal.exports.write import FORMATS
 from abyssal.files import to_json
 from abyssal.stores.documents import Document, Where
 from abyssal_server.errors import InvalidRequest
-from abyssal_server.gateway.files import framed, stream_object
+from abyssal_server.gateway.files import framed, stream_object, study_numbers
 from abyssal_server.gateway.paging import After, Limit, behind, cursor_of
 from abyssal_server.gateway.problems import gives, problems
 from abyssal_server.gateway.routes.datasets import ready_dataset
@@ -31,7 +31,7 @@ from abyssal_server.gateway.schemas import (
 )
 from abyssal_server.gateway.state import Admin, GatewayState, JobId, Reader, state_of
 from abyssal_server.gateway.streams import EVENTS, LastEvent, job_events
-from abyssal_server.jobs.artefacts import OVERVIEW, REPORT, STUDY, export_key
+from abyssal_server.jobs.artefacts import OVERVIEW, REPORT, export_key
 from abyssal_server.jobs.logs import JobLog
 from abyssal_server.jobs.queue import TRAIN
 from abyssal_server.jobs.requests import check_markers, config_schema, presets, training_config
@@ -181,7 +181,7 @@ def read_study(request: Request, caller: Reader, job_id: JobId, marker: Marker) 
     """Return the numbers behind the pictures of a run."""
     state = state_of(request)
     state.finished_job(TRAIN, job_id)
-    return stream_object(state.places.objects(f"jobs/{job_id}/{marker}"), STUDY, kind="study")
+    return study_numbers(state.places.objects(f"jobs/{job_id}/{marker}"), job_id)
 
 
 @router.get(

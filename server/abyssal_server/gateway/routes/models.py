@@ -17,7 +17,7 @@ from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc, models_pb2, models_p
 from abyssal.inference.v1.common_pb2 import Model
 from abyssal.stores.documents import ID
 from abyssal_server.errors import Conflict, InvalidRequest, Missing, NotPossible
-from abyssal_server.gateway.files import framed_bytes, stream_object
+from abyssal_server.gateway.files import framed_bytes, study_numbers
 from abyssal_server.gateway.problems import gives, problems
 from abyssal_server.gateway.published import CARD, METRICS, REPORT, align
 from abyssal_server.gateway.results import ModelOutput, model_output
@@ -30,7 +30,6 @@ from abyssal_server.gateway.schemas import (
     RollbackInput,
 )
 from abyssal_server.gateway.state import Admin, GatewayState, Reader, metadata_of, state_of
-from abyssal_server.jobs.artefacts import STUDY
 from abyssal_server.jobs.queue import TRAIN, State
 
 router = APIRouter(tags=["models"])
@@ -114,16 +113,9 @@ def model_report(request: Request, caller: Reader, digest: Digest) -> Response:
     responses={**_OBJECT, **problems(*_SERVICE)},
 )  # fmt: skip
 def model_study(request: Request, caller: Reader, digest: Digest) -> Response:
-    """Return samples, abundance and the cluster map of the run that made a model, when it was trained here."""
+    """Return samples, abundance and the cluster map of the run that made a model, when it is known here."""
     state = state_of(request)
-    after = None
-    while jobs := state.queue.jobs({"kind": TRAIN, "state": State.SUCCEEDED.value}, limit=200, after=after):
-        for job in jobs:
-            for model in job["models"]:
-                if model["digest"] == digest:
-                    return stream_object(state.places.objects(f"jobs/{job[ID]}/{model['marker']}"), STUDY, kind="study")
-        after = jobs[-1]
-    raise Missing(kind="study of model", name=digest)
+    return study_numbers(state.places.objects(_trained_at(state, digest) or f"models/{digest}"), digest)
 
 
 @router.get("/models/{digest}/references/{reference_id}", summary="A reference amplicon", responses=problems(*_SERVICE))
@@ -175,6 +167,18 @@ async def rollback(request: Request, caller: Admin, choice: RollbackInput) -> Mo
         model = (await _call(state, _admin(state).RollbackModel, asked, request, admin=True)).state.model
     state.audit(request, caller, "rollback", model.digest, f"{model.name} {model.version}")
     return model_output(ModelInfo.of(model))
+
+
+def _trained_at(state: GatewayState, digest: str) -> str:
+    """Return where the artefacts of the job are that made a model, "" when none did."""
+    after = None
+    while jobs := state.queue.jobs({"kind": TRAIN, "state": State.SUCCEEDED.value}, limit=200, after=after):
+        for job in jobs:
+            for model in job["models"]:
+                if model["digest"] == digest:
+                    return f"jobs/{job[ID]}/{model['marker']}"
+        after = jobs[-1]
+    return ""
 
 
 def _published(state: GatewayState, choice: ActivateInput) -> tuple[str, str, str] | None:

@@ -11,6 +11,7 @@ export function showCaller() {
   const known = Boolean(session.csrf_token);
   byId("who").replaceChildren(
     ...(known ? [h("span", {}, isAdmin() ? "Administrator" : `${caller.id} (${ROLES[caller.role] ?? ""})`)] : []),
+    ...(known && isAdmin() ? [h("a", { href: "#/audit" }, "Audit log")] : []),
     known ? h("button", { type: "button", onclick: logOut }, "Log out")
       : h("button", { type: "button", onclick: showLogin }, "Log in"),
   );

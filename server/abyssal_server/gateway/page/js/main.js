@@ -11,6 +11,7 @@ const VIEWS = {
   datasets: ["datasets", () => import("./datasets/view.js")],
   training: ["training", () => import("./jobs/view.js")],
   models: ["models", () => import("./models/view.js")],
+  audit: ["audit", () => import("./audit/view.js")],
 };
 
 let leave = () => {};

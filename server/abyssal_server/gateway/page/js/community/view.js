@@ -14,8 +14,8 @@ export async function show(frame, kind, id, marker) {
   const study = await wanted(kind, id, marker, runs);
   if (runs.length) frame.view.append(chooser(runs, kind, id, marker, study));
   if (!study) {
-    frame.view.append(empty(kind ? "This model was not trained here." : "The model that answers now was not trained here.",
-      h("p", {}, "The community of a study (what lives in which sample, a map of variants, groups of unknowns) is shown for models that were trained on a dataset of this server."),
+    frame.view.append(empty(kind ? "The study of this model is not here." : "The study of the model that answers now is not here.",
+      h("p", {}, "The community of a study (what lives in which sample, a map of variants, groups of unknowns) is shown for models that were trained on a dataset of this server, or published from the results of a run."),
       h("p", {}, h("a", { class: "button main", href: "#/datasets" }, "Go to the datasets"))));
     return;
   }
@@ -27,12 +27,12 @@ async function wanted(kind, id, marker, runs) {
   if (kind === "job") return getOrNull(`/jobs/${id}/study?marker=${encodeURIComponent(marker ?? "")}`);
   if (kind === "model") return getOrNull(`/models/${id}/study`);
   const current = await getOrNull("/models/current");
-  return runs.some(({ model }) => model.digest === current?.digest) ? getOrNull(`/models/${current.digest}/study`) : null;
+  return current && getOrNull(`/models/${current.digest}/study`);
 }
 
 function chooser(runs, kind, id, marker, study) {
   const value = kind === "job" ? `job/${id}/${marker}` : kind === "model" ? runs.filter(({ model }) => model.digest === id).map(({ job, model }) => `job/${job.id}/${model.marker}`)[0] ?? "" : "";
-  const select = choice([["", `the model that answers now${!kind && !study ? " (not trained here)" : ""}`], ...runs.map(({ job, model }) => [`job/${job.id}/${model.marker}`, `${job.config.study ?? model.name}, ${model.marker}, version ${model.version}, ${when(job.finished)}`])],
+  const select = choice([["", `the model that answers now${!kind && !study ? " (study not here)" : ""}`], ...runs.map(({ job, model }) => [`job/${job.id}/${model.marker}`, `${job.config.study ?? model.name}, ${model.marker}, version ${model.version}, ${when(job.finished)}`])],
     { value, onchange: () => { location.hash = `#/community/${select.value}`; } });
   return field("Study", select);
 }
