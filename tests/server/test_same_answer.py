@@ -90,9 +90,12 @@ def ways(tiny_bundle: Path, classifier: Classifier) -> Iterator[dict[str, Ask]]:
         }
 
 
-@pytest.mark.parametrize("cases", [300, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)])])
-def test_same_read_same_answer(alone: Alone, ways: dict[str, Ask], cases: int) -> None:
-    rng = np.random.default_rng(cases)
+_PIECES = [pytest.param(piece, 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]) for piece in range(10)]
+
+
+@pytest.mark.parametrize(("seed", "cases"), [(300, 300), *_PIECES])
+def test_same_read_same_answer(alone: Alone, ways: dict[str, Ask], seed: int, cases: int) -> None:
+    rng = np.random.default_rng(seed)
     asks = list(ways.values())
     for _ in range(cases):
         size = int(rng.integers(1, 25))

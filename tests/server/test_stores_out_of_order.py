@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import grpc
 import pytest
-from support.serving import OneModel, PacedClassifier, paced_model, running_store
+from support.serving import OneModel, PacedClassifier, paced_model, rows_of, running_store
 
 from abyssal.client import Client
 from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc
@@ -22,6 +23,22 @@ pytestmark = pytest.mark.timeout(120)
 READS = [f"ACGTACGT{'ACGT'[i % 4]}{'ACGT'[i // 4 % 4]}" for i in range(16)]
 TOKEN = "an admin token of forty characters or so"
 MODES = ("silent", "rubbish", "hangs up", "nobody")
+_GREETING = b"+OK\r\n" * 2
+SAID = {
+    "rubbish": b"\x00\xff<html>HTTP/1.1 200 what?\r\n\r\n" * 20,
+    # What Redis could say, though not to what it is asked.
+    "a word": _GREETING + b"+OK\r\n" * 20,
+    "a number": _GREETING + b":7\r\n" * 20,
+    "too few": _GREETING + b"*1\r\n$1\r\nx\r\n" * 20,
+    "numbers": _GREETING + (b"*16\r\n" + b":7\r\n" * 16) * 20,
+    "lists": _GREETING + (b"*16\r\n" + b"*1\r\n:7\r\n" * 16) * 20,
+    "no length": _GREETING + b"*many\r\n" * 20,
+    "a length below 0": _GREETING + b"$-7\r\n" * 20,
+    "a terabyte": _GREETING + b"$1000000000000\r\nx",
+    "lists in lists": _GREETING + b"*1\r\n" * 5000,
+    "refusal": _GREETING + b"-ERR no\r\n" * 20,
+}
+"""What stores that answer rubbish send to whoever connects."""
 
 
 @contextmanager
@@ -35,6 +52,13 @@ def out_of_order(mode: str) -> Iterator[int]:
             return
         held: list[socket.socket] = []
 
+        def drip(caller: socket.socket) -> None:
+            with contextlib.suppress(OSError), caller:
+                caller.sendall(_GREETING + b"$100000\r\n")
+                while True:
+                    caller.sendall(b"x")
+                    time.sleep(0.01)
+
         def serve() -> None:
             while True:
                 try:
@@ -42,16 +66,36 @@ def out_of_order(mode: str) -> Iterator[int]:
                 except OSError:
                     return
                 held.append(caller)
-                if mode == "rubbish":
-                    caller.sendall(b"\x00\xff<html>HTTP/1.1 200 what?\r\n\r\n" * 20)
+                if mode in SAID:
+                    caller.sendall(SAID[mode])
                 elif mode == "hangs up":
                     caller.close()
+                elif mode == "drips":
+                    threading.Thread(target=drip, args=(caller,), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         yield port
         listening.shutdown(socket.SHUT_RDWR)
         for caller in held:
             caller.close()
+
+
+@pytest.mark.parametrize("mode", ["drips", *(said for said in SAID if said not in MODES)])
+def test_a_redis_whose_answers_make_no_sense(mode: str) -> None:
+    store = OneModel(paced_model(PacedClassifier()))
+    with (
+        out_of_order(mode) as port,
+        running_store(store, "here", redis_url=f"redis://127.0.0.1:{port}/0", remembered_reads=0) as running,
+        Client(running.target) as client,
+    ):
+        cache = running.server.engine.cache.shared
+        assert cache is not None
+        for _ in range(5):
+            begun = time.monotonic()
+            assert rows_of(READS, client.classify(READS)) == rows_of(READS, PacedClassifier().classify(READS))
+            assert time.monotonic() - begun < 5.0
+        assert cache.breaker.problem
+        assert not running.server.parts.components()[0].healthy
 
 
 class Shelf(OneModel):

@@ -1,7 +1,8 @@
 """Answers that all replicas share through Redis; whatever is wrong with it, inference goes on without.
 
-Reads are asked for in batches, from the worker thread and with a short limit on time; answers are written by a thread
-of their own that drops what it cannot keep up with. An outage, slowness and damaged values open a circuit breaker.
+Reads are asked for in batches, with a short limit on all the time that takes; answers are written by a thread of their
+own that drops what it cannot keep up with. An outage, slowness, answers that do not fit the question and damaged values
+open a circuit breaker.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 import redis
 from redis.backoff import NoBackoff
@@ -26,6 +27,12 @@ _PREFIX = b"abyssal:answer:1:"
 _BATCH = 512
 _WAITING_BATCHES = 64
 _DAMAGE_TOLERATED = 8
+
+_FAILURES = (
+    redis.RedisError, OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ArithmeticError,
+    MemoryError,
+)  # fmt: skip
+"""What the Redis client raises: its own errors and the system's, and any of the others at bytes no Redis would send."""
 
 _Write = tuple[Question, list[str], Classifications]
 
@@ -47,7 +54,10 @@ class SharedAnswers:
         self._writing = redis.Redis.from_url(
             url, socket_timeout=10 * seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0)
         )
+        self._seconds = seconds
         self._keep_seconds = keep_seconds
+        # A thread to read, because the client's limit holds for each piece that arrives, not for all of an answer.
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="cache reader")
         self._writes: queue.Queue[_Write | None] = queue.Queue(_WAITING_BATCHES)
         self._writer = threading.Thread(target=self._write_all, name="cache writer", daemon=True)
         self._damaged = 0
@@ -63,6 +73,7 @@ class SharedAnswers:
         self._writer.join(10.0)
         self._client.close()
         self._writing.close()
+        self._reader.shutdown(wait=False, cancel_futures=True)
 
     def find(self, question: Question, sequences: Sequence[str]) -> tuple[list[str], Classifications | None]:
         """Return those of the distinct reads that Redis knows, and their answers; in batches, never raises."""
@@ -70,17 +81,29 @@ class SharedAnswers:
             return [], None
         asked = _asked(question)
         keys = [_key(asked, sequence) for sequence in sequences]
-        values: list[bytes | None] = []
+        batches = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+        fetched = self._reader.submit(self._fetch, batches)
         try:
-            for start in range(0, len(keys), _BATCH):
-                found: Any = self._client.mget([_PREFIX + key for key in keys[start : start + _BATCH]])
-                values += found
-        except (redis.RedisError, OSError) as error:
-            self.breaker.failed(f"{type(error).__name__}: {error}")
+            # One share of the time is for connecting.
+            values = fetched.result(self._seconds * (len(batches) + 1))
+        except _FAILURES as error:
+            fetched.cancel()
+            self._client.connection_pool.disconnect()
+            self.breaker.failed(_problem(error))
             return [], None
         rows, answers, damaged = decode_rows(values, keys, question.taxa, question.classifier.engine)
         self._judge(damaged, sound=len(rows))
         return [sequences[row] for row in rows], answers
+
+    def _fetch(self, batches: Sequence[Sequence[bytes]]) -> list[bytes | None]:
+        values: list[bytes | None] = []
+        for keys in batches:
+            found: object = self._client.mget([_PREFIX + key for key in keys])
+            if not isinstance(found, list) or len(found) != len(keys):
+                message = "the answer does not fit the question"
+                raise redis.InvalidResponse(message)
+            values += [value if value is None or isinstance(value, bytes) else b"" for value in found]
+        return values
 
     def add(self, question: Question, sequences: Sequence[str], answers: Classifications) -> None:
         """Let answers be written; drops them when the writer cannot keep up."""
@@ -123,9 +146,13 @@ class SharedAnswers:
                     key = _key(asked, sequence)
                     pipeline.set(_PREFIX + key, encode_row(answers, row, question.taxa, key), ex=self._keep_seconds)
                 pipeline.execute()
-        except (redis.RedisError, OSError) as error:
+        except _FAILURES as error:
             self.dropped += len(sequences)
-            self.breaker.failed(f"{type(error).__name__}: {error}")
+            self.breaker.failed(_problem(error))
+
+
+def _problem(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error) or 'no answer in time'}"[:200]
 
 
 def _asked(question: Question) -> bytes:
