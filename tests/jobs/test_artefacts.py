@@ -65,6 +65,14 @@ def test_a_bundle_brings_the_study_that_lies_beside_it(finished: tuple[Places, P
     places.close()
 
 
+def test_results_that_cannot_be_read_do_not_stop_anything(finished: tuple[Places, Path]) -> None:
+    places, folder = finished
+    (folder / "load" / "libraries.tsv").write_text("sample\n")
+    keep_study_of_bundle(places, folder / "bundle", "d" * 64)
+    assert read_study_values(places.objects("models/" + "d" * 64)) is None
+    places.close()
+
+
 def _put(kept: ObjectStore, key: str, path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     kept.put_file(key, path, sha256=sha256_file(path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import tempfile
 import zipfile
 from collections import defaultdict
@@ -13,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from abyssal.bundle.manifest import parse_manifest
+from abyssal.errors import DataError, UsageError
 from abyssal.exports.source import ExportFiles, ExportSource, StudyNames, read_study
 from abyssal.exports.write import FORMATS, write_one
 from abyssal.files import sha256_file, write_text
 from abyssal.references.markers import ResolvedMarker
 from abyssal.stores.objects import ObjectStore
 from abyssal_server.places import Places
+
+logger = logging.getLogger(__name__)
 
 STUDY, REPORT, OVERVIEW, CLASSIFICATION = "study.json", "report.html", "report.html", "classification.tsv"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
@@ -60,8 +64,12 @@ def keep_artefacts(places: Places, job: str, results: Path, markers: list[str]) 
 def keep_study_of_bundle(places: Places, bundle: Path, digest: str) -> None:
     """Keep the numbers of the run that made a bundle, when its results lie beside it as the workflow leaves them."""
     folder = bundle.resolve().parent
-    if all(path.is_file() for path in vars(ExportFiles.below(folder)).values()):
+    if not all(path.is_file() for path in vars(ExportFiles.below(folder)).values()):
+        return
+    try:
         _keep_study(places.objects(f"models/{digest}"), _source(folder.parent.name, folder), folder)
+    except (UsageError, DataError) as error:
+        logger.warning("the study of %s is not shown: %s", bundle, error)
 
 
 def read_study_values(kept: ObjectStore) -> bytes | None:
