@@ -139,7 +139,7 @@ def test_a_hostile_sample_name_stays_text(page: Page) -> None:
 
 def test_every_figure_has_a_place_a_caption_and_an_own_id(page: Page) -> None:
     names = [figure["name"] for figure in page.figures]
-    assert {"flow", "composition", "map", "where", "stability", "exemplars"} <= set(names)
+    assert {"flow", "composition", "map", "where", "sizes", "stability", "exemplars"} <= set(names)
     assert len(page.ids) == len(set(page.ids))
     assert set(names) <= set(page.ids)
     for figure in page.figures:
@@ -148,7 +148,7 @@ def test_every_figure_has_a_place_a_caption_and_an_own_id(page: Page) -> None:
 
 def test_the_map_shows_records_and_can_be_coloured(study, page: Page) -> None:
     views = next(figure for figure in page.figures if figure["name"] == "map")["views"]
-    assert set(views) == {"novelty", "lineage", "sample with most reads", "putative taxon"}
+    assert set(views) == {"novelty", "lineage", "sample with most reads", "mean depth of its reads", "putative taxon"}
     for traces in views.values():
         assert sum(len(trace["x"]) for trace in traces) == len(study.ids) + 8
     texts = [text for trace in views["novelty"] for text in trace["text"]]

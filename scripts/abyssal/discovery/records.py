@@ -85,12 +85,12 @@ class PutativeTaxon:
         ]
         if self.nearest_identity is not None:
             name = self.nearest_lineage.rpartition("; ")[2] or self.nearest_id
-            parts.append(f"nearest named relative {name} at {self.nearest_identity:.1%} identity")
+            parts.append(f"nearest named relative {name} at {100 * self.nearest_identity:.1f} % identity")
             parts.append(
                 f"seems new at rank {self.novel_rank}" if self.novel_rank else "may belong to a taxon named there"
             )
         if self.stability is not None:
-            parts.append(f"found again in subsamples with {self.stability:.0%} of its members")
+            parts.append(f"found again in subsamples with {100 * self.stability:.0f} % of its members")
         return "; ".join(parts) + "."
 
 

@@ -31,6 +31,9 @@ from abyssal.discovery.stability import grouped_with_stability
 logger = logging.getLogger(__name__)
 
 _MOST_ASVS_ON_MAP = 5_000
+_FEWEST_OTHERS = 1_000
+"""ASVs in no putative taxon that are on the map where there are so many."""
+
 _MOST_ANCHORS = 500
 
 
@@ -163,11 +166,13 @@ def _map_points(
     *,
     seed: int,
 ) -> tuple[list[MapPoint], NDArray[np.float32]]:
-    """Return the points of the map and their vectors: ASVs beyond the gate first in line, then by falling reads."""
+    """Return the points of the map and their vectors: members of putative taxa, other ASVs, references near them."""
     reads = study.reads
     home = {asv: taxon.id for taxon in taxa for asv in taxon.members}
-    order = sorted(range(len(study)), key=lambda i: (study.ids[i] not in home, -int(reads[i]), study.ids[i]))
-    shown = order[:_MOST_ASVS_ON_MAP]
+    order = sorted(range(len(study)), key=lambda i: (-int(reads[i]), study.ids[i]))
+    others = [i for i in order if study.ids[i] not in home]
+    spared = others[: max(_FEWEST_OTHERS, _MOST_ASVS_ON_MAP - (len(order) - len(others)))]
+    shown = [i for i in order if study.ids[i] in home][: _MOST_ASVS_ON_MAP - len(spared)] + spared
     nearest = _nearest_positions(study.vectors[shown], named)
     anchors = _anchors(nearest, named, seed=seed)
     points = []

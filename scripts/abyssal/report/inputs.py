@@ -148,3 +148,24 @@ def _sequences(source: Path) -> dict[str, str]:
     from abyssal.sequences.records import read_records
 
     return {record.id: record.sequence for record in read_records(source)}
+
+
+def samples_by_depth(results: StudyResults) -> tuple[list[str], dict[str, float]]:
+    """Return the samples from shallow to deep, those of unknown depth last, and the known depths (m)."""
+    depths: dict[str, float] = {}
+    for row in results.libraries:
+        if row.get("depth_m"):
+            depths.setdefault(row["sample"], float(row["depth_m"]))
+    samples = list(results.table.columns)
+    if depths:
+        samples.sort(key=lambda sample: (sample not in depths, depths.get(sample, 0.0)))
+    return samples, depths
+
+
+def positions(results: StudyResults) -> dict[str, str]:
+    """Return `` at latitude, longitude`` of every sample whose position is known (decimal degrees)."""
+    return {
+        row["sample"]: f" at {float(row['latitude']):.2f}°, {float(row['longitude']):.2f}°"
+        for row in results.libraries
+        if row.get("latitude") and row.get("longitude")
+    }
