@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc
 from abyssal_server.errors import InvalidRequest
-from abyssal_server.models import ModelManager
 from abyssal_server.parts import ServiceParts
 
 
 class ModelAdminService(admin_pb2_grpc.ModelAdminServicer):
     """The gate has looked at the caller's credential before a method is called."""
 
-    def __init__(self, manager: ModelManager, parts: ServiceParts) -> None:
-        self._manager = manager
+    def __init__(self, parts: ServiceParts) -> None:
+        self._manager = parts.manager
         self._parts = parts
 
     async def LoadModel(self, request: admin_pb2.LoadModelRequest, context: object) -> admin_pb2.LoadModelResponse:

@@ -89,8 +89,9 @@ class InferenceServer:
         search = SearchPool(
             find, workers=settings.search_workers, room=settings.searches, seconds=settings.search_seconds
         )
+        usage = usage or UsageLog(None)
         self.parts = ServiceParts(
-            settings, self.engine, self.residents, self.calls, search, usage or UsageLog(None), self.metrics
+            settings, self.engine, self.residents, self.models, self.calls, search, usage, self.metrics
         )
         self.metrics.watch(self.parts)
         self._observer = Observer(self.metrics, tracer)
@@ -151,7 +152,7 @@ class InferenceServer:
             KServeService(self.parts), server
         )
         if self._admin:
-            admin = ModelAdminService(self.models, self.parts)
+            admin = ModelAdminService(self.parts)
             admin_pb2_grpc.add_ModelAdminServicer_to_server(admin, server)  # type: ignore[no-untyped-call]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._settings.reflection:

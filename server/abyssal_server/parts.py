@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from abyssal.inference.v1.admin_pb2 import ComponentStatus
 from abyssal.taxonomy.classifications import Classifications
-from abyssal_server.breaker import Breaker
 from abyssal_server.calls import Calls
 from abyssal_server.engine import Engine
-from abyssal_server.models import Residents
+from abyssal_server.models import ModelManager, Residents
 from abyssal_server.observability import Metrics
 from abyssal_server.search import SearchPool
 from abyssal_server.settings import ServerSettings
@@ -24,6 +23,7 @@ class ServiceParts:
     settings: ServerSettings
     engine: Engine
     models: Residents
+    manager: ModelManager
     calls: Calls
     search: SearchPool
     usage: UsageLog
@@ -38,16 +38,17 @@ class ServiceParts:
         shared = self.engine.cache.shared
         cache = ComponentStatus(name="cache", healthy=True, detail="in memory")
         if shared is not None:
-            cache = _component("cache", shared.breaker, "in memory and Redis", shared.dropped)
+            cache = _component("cache", shared.breaker.problem, "in memory and Redis", shared.dropped)
         usage = ComponentStatus(name="usage", healthy=True, detail="off")
         if self.usage.on:
-            usage = _component("usage", self.usage.breaker, "written to the metadata store", self.usage.dropped)
+            usage = _component("usage", self.usage.problem, "written to the metadata store", self.usage.dropped)
         fallback = ComponentStatus(name="fallback", healthy=True, detail="off")
         if self.search.on:
-            fallback = _component("fallback", self.search.breaker, "searches open reads on request", 0)
-        return [cache, usage, fallback]
+            fallback = _component("fallback", self.search.breaker.problem, "searches open reads on request", 0)
+        models = _component("models", self.manager.problem(), "as the registries have them", 0)
+        return [cache, usage, fallback, models]
 
 
-def _component(name: str, breaker: Breaker, detail: str, dropped: int) -> ComponentStatus:
-    problem = f"; out of order: {breaker.problem}" if breaker.problem else ""
-    return ComponentStatus(name=name, healthy=breaker.closed, detail=detail + problem, dropped=dropped)
+def _component(name: str, problem: str, detail: str, dropped: int) -> ComponentStatus:
+    detail = f"{detail}; out of order: {problem}" if problem else detail
+    return ComponentStatus(name=name, healthy=not problem, detail=detail, dropped=dropped)

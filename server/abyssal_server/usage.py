@@ -105,6 +105,11 @@ class UsageLog:
         """Whether anything is written."""
         return self._open is not None
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the store, or ""."""
+        return self.breaker.problem or ("it does not keep up" if self._waiting.full() else "")
+
     @contextmanager
     def call(self, method: str, model: LoadedModel, client: str) -> Iterator[CallUsage]:
         """Count what a call uses and record it at its end, however it ends."""

@@ -9,14 +9,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+import urllib3
 from support.serving import OneModel, PacedClassifier, paced_model, rows_of, running_store
 
 from abyssal.client import Client
 from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc
-from abyssal_server.models import BundleStore
+from abyssal_server.models import BundleStore, LoadedModel
 from abyssal_server.usage import UsageLog
 
 pytestmark = pytest.mark.timeout(120)
@@ -42,8 +44,8 @@ SAID = {
 
 
 @contextmanager
-def out_of_order(mode: str) -> Iterator[int]:
-    """Listen on a port as a store would, and behave otherwise."""
+def out_of_order(mode: str, beginning: bytes = _GREETING + b"$100000\r\n") -> Iterator[int]:
+    """Listen on a port as a store would, and behave otherwise; one that drips begins its answer well."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         if mode == "nobody":
@@ -54,7 +56,7 @@ def out_of_order(mode: str) -> Iterator[int]:
 
         def drip(caller: socket.socket) -> None:
             with contextlib.suppress(OSError), caller:
-                caller.sendall(_GREETING + b"$100000\r\n")
+                caller.sendall(beginning)
                 while True:
                     caller.sendall(b"x")
                     time.sleep(0.01)
@@ -98,14 +100,21 @@ def test_a_redis_whose_answers_make_no_sense(mode: str) -> None:
         assert not running.server.parts.components()[0].healthy
 
 
-class Shelf(OneModel):
-    """A store of one model that looks for everything else where bundles really are."""
+class Registry:
+    """Two models; as soon as ``gone`` everything is looked for where S3 ought to be."""
 
-    def open(self, location: str) -> OneModel:
+    def __init__(self, folder: Path) -> None:
+        self.real, self.gone = BundleStore(folder), False
+
+    def open(self, location: str) -> Any:
         """Return the bundle."""
-        return self if location == "here" else self.real.open(location)  # type: ignore[return-value]
+        if self.gone:
+            return self.real.open("s3://bundles/prefix/name@current")
+        return OneModel(paced_model(PacedClassifier(), digest=location[0] * 64))
 
-    real: BundleStore
+    def load(self, opened: OneModel) -> LoadedModel:
+        """Return the model."""
+        return opened.load(opened)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -135,27 +144,36 @@ def test_cache_and_usage_log(mode: str) -> None:
         assert log.written == 0
 
 
-@pytest.mark.parametrize("mode", ["rubbish", "hangs up", "nobody"])
-def test_a_registry_that_cannot_be_read_leaves_the_model(
+@pytest.mark.parametrize("mode", [*MODES, "drips"])
+def test_a_registry_that_cannot_be_read_leaves_the_models(
     mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with out_of_order(mode) as port:
-        monkeypatch.setenv("S3_ENDPOINT", f"http://127.0.0.1:{port}")
-        monkeypatch.setenv("S3_ACCESS_KEY", "key")
-        monkeypatch.setenv("S3_SECRET_KEY", "secret")
-        store = Shelf(paced_model(PacedClassifier()))
-        store.real = BundleStore(tmp_path)
-        with (
-            running_store(store, "here", admin_token=TOKEN) as running,
-            Client(running.target) as client,
-            grpc.insecure_channel(running.target) as channel,
-        ):
-            load = admin_pb2_grpc.ModelAdminStub(channel).LoadModel
-            request = admin_pb2.LoadModelRequest(location="s3://bundles/prefix/name@current", activate=True)
-            waiting = load.future(request, metadata=(("authorization", f"Bearer {TOKEN}"),), timeout=90)
-            assert len(client.classify(READS)) == len(READS)
-            with pytest.raises(grpc.RpcError) as refused:
-                waiting.result()
-            assert refused.value.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.FAILED_PRECONDITION)
-            assert len(client.classify(READS)) == len(READS)
-            assert client.current_model().name == "paced"
+    store = Registry(tmp_path)
+    # A minute in earnest; every attempt waits that long.
+    monkeypatch.setattr("abyssal.stores.objects.s3._TIMEOUT", urllib3.Timeout(connect=1, read=0.5))
+    with (
+        out_of_order(mode, b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n") as port,
+        running_store(store, "a", admin_token=TOKEN) as running,
+        Client(running.target) as client,
+        grpc.insecure_channel(running.target) as channel,
+    ):
+        admin, access = admin_pb2_grpc.ModelAdminStub(channel), (("authorization", f"Bearer {TOKEN}"),)
+        for name, value in (("ENDPOINT", f"http://127.0.0.1:{port}"), ("ACCESS_KEY", "key"), ("SECRET_KEY", "secret")):
+            monkeypatch.setenv(f"S3_{name}", value)
+        admin.LoadModel(admin_pb2.LoadModelRequest(location="b", activate=True), metadata=access)
+        store.gone = True
+        refresh = admin.Refresh.future(admin_pb2.RefreshRequest(), metadata=access, timeout=90)
+        # While nobody knows yet that the store does not answer, models answer and can be switched.
+        assert len(client.classify(READS)) == len(READS)
+        admin.RollbackModel(admin_pb2.RollbackModelRequest(name="paced"), metadata=access, timeout=2)
+        assert client.current_model().digest == "a" * 64
+        (state,) = refresh.result().states
+        assert state.phase == admin_pb2.ModelPhase.MODEL_PHASE_FAILED
+        status = admin.GetStatus(admin_pb2.GetStatusRequest(), metadata=access)
+        models = next(one for one in status.components if one.name == "models")
+        assert not models.healthy
+        assert state.reason in models.detail
+        assert rows_of(READS, client.classify(READS)) == rows_of(READS, PacedClassifier().classify(READS))
+        store.gone = False
+        admin.Refresh(admin_pb2.RefreshRequest(), metadata=access)
+        assert all(one.healthy for one in admin.GetStatus(admin_pb2.GetStatusRequest(), metadata=access).components)

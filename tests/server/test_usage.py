@@ -84,6 +84,9 @@ def test_a_store_that_cannot_keep_up_costs_records_not_answers(tmp_path: Path) -
                 assert len(client.classify(READS)) == len(READS)
         running.wait_until(lambda server: server.calls.active == 0)
         assert log.dropped >= 7
+        usage = next(one for one in running.server.parts.components() if one.name == "usage")
+        assert not usage.healthy
+        assert "does not keep up" in usage.detail
         go.set()
     assert log.written + log.dropped == 12
     assert log.written >= 3

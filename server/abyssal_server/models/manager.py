@@ -1,6 +1,7 @@
 """Changes of the resident models: load, verify, warm up, check the golden answers, switch, drain the old.
 
-Changes happen one at a time; what answers is never touched before its successor has passed every check.
+Loads happen one at a time; what answers is never touched before its successor has passed every check. Going to a model
+that is resident waits for no load, so that a store that does not answer keeps nobody from rolling back.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class ModelManager:
         self._store = store
         self.residents = residents
         self._changed = changed
-        self._change = asyncio.Lock()
+        self._loading = asyncio.Lock()
         self._unfinished: dict[str, ModelState] = {}
 
     async def start(self) -> None:
@@ -53,7 +54,7 @@ class ModelManager:
             UsageError: nothing is at a location, or two of them hold bundles of one name.
             BundleError: a bundle does not pass its checks.
         """
-        async with self._change:
+        async with self._loading:
             loaded = await asyncio.gather(*map(self._load, self._locations))
             names: dict[str, str] = {}
             for resident in loaded:
@@ -74,7 +75,7 @@ class ModelManager:
             BundleError: the bundle does not pass its checks.
             NotPossible: too many models are resident.
         """
-        async with self._change:
+        async with self._loading:
             resident = await self._load(location)
             if activate:
                 self._activate(resident)
@@ -83,23 +84,20 @@ class ModelManager:
 
     async def activate(self, digest: str, expected: str) -> ModelState:
         """Let a resident model answer to its name; raises as ``Residents.activate``."""
-        async with self._change:
-            resident = self.residents.activate(digest, expected)
+        resident = self.residents.activate(digest, expected)
         await self._changed()
         return self.residents.state(resident)
 
     async def rollback(self, name: str, expected: str) -> ModelState:
         """Let the previous model of a name answer again; raises as ``Residents.rollback``."""
-        async with self._change:
-            resident = self.residents.rollback(name, expected)
+        resident = self.residents.rollback(name, expected)
         await self._changed()
         logger.info("rolled back to %s", resident.model.digest[:12])
         return self.residents.state(resident)
 
     async def unload(self, digest: str) -> ModelState:
         """Let a model go; raises as ``Residents.unload``."""
-        async with self._change:
-            resident = self.residents.unload(digest)
+        resident = self.residents.unload(digest)
         return self.residents.state(resident)
 
     async def refresh(self) -> list[ModelState]:
@@ -115,6 +113,12 @@ class ModelManager:
     def states(self) -> list[ModelState]:
         """Return what is resident, is being loaded, or could not be loaded."""
         return [*map(self.residents.state, self.residents.all()), *self._unfinished.values()]
+
+    def problem(self) -> str:
+        """Return why what the service was started with could not be loaded when it was last looked at, or ""."""
+        looked = filter(None, map(self._unfinished.get, self._locations))
+        failed = [state for state in looked if state.phase == ModelPhase.MODEL_PHASE_FAILED]
+        return "; ".join(f"{state.location}: {state.reason}" for state in failed)
 
     async def _load(self, location: str) -> Resident:
         self._unfinished.pop(location, None)
