@@ -109,9 +109,10 @@ class CachedEncoder:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             with closing(self._open()) as table, table:
-                table.execute("CREATE TABLE IF NOT EXISTS about (json TEXT PRIMARY KEY) WITHOUT ROWID")
+                table.execute("CREATE TABLE IF NOT EXISTS about (json TEXT PRIMARY KEY)")
                 table.execute("INSERT OR IGNORE INTO about VALUES (?)", (to_json(self._about),))
-                table.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
+                # With row ids, so that vectors are appended and only the small keys are kept in order.
+                table.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB)")
                 packed = ((key, _pack(row)) for key, row in vectors.items())
                 # A row that failed its checksum is there already and must give way.
                 table.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", packed)

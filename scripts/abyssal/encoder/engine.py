@@ -111,8 +111,9 @@ class TorchEncoder:
     def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
         """Return (n, dimension) rounded unit rows; a sequence without one whole k-mer may be a row of zeros."""
         letters = [normalise(sequence) for sequence in sequences]
-        limit = self._network.sizes.max_bases
         vectors = np.zeros((len(letters), self.dimension), dtype=np.float32)
+        # The wide branch counts k-mers, whatever the length: without the deep one nothing is padded.
+        limit = self._network.sizes.max_bases if self._use_deep else 0
         batches = list(batches_by_length([min(len(one), limit) for one in letters], self._batch_size))
 
         def compute(columns: int, indices: list[int]) -> NDArray[np.float32]:
@@ -127,7 +128,7 @@ class TorchEncoder:
         k = self._network.sizes.kmer_size
         profiles = np.zeros((self._batch_size, 4**k), dtype=np.float32)
         profiles[: len(batch)] = kmer_profiles(batch, k=k)
-        ids = letter_ids(batch, rows=self._batch_size, columns=columns)
+        ids = letter_ids(batch if self._use_deep else [], rows=self._batch_size, columns=columns)
         result = self._network(
             torch.from_numpy(ids).to(self._device),
             torch.from_numpy(profiles).to(self._device),
