@@ -67,49 +67,49 @@ def tarred(*members: tarfile.TarInfo | tuple[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def test_files_arrive_in_pieces_and_are_checked(gateway: httpx.Client) -> None:
+def test_files_arrive_in_pieces_and_are_checked(stored: httpx.Client) -> None:
     files = {"samples.tsv": SHEET, "A.fastq.gz": READS, "B.fastq.gz": READS}
-    dataset = upload(gateway, files, step=11)
+    dataset = upload(stored, files, step=11)
     assert (dataset["state"], dataset["problems"], dataset["received"]) == ("ready", [], sum(map(len, files.values())))
     assert dataset["sheet"] == {"libraries": 2, "samples": 2, "controls": 0, "markers": ["toy"]}
-    assert gateway.get("/datasets").json()["items"][0] == dataset
-    assert gateway.post(f"/datasets/{dataset['id']}/complete").json() == dataset
+    assert stored.get("/datasets").json()["items"][0] == dataset
+    assert stored.post(f"/datasets/{dataset['id']}/complete").json() == dataset
 
 
-def test_a_piece_goes_on_where_the_file_ends(gateway: httpx.Client) -> None:
-    dataset = begin(gateway, {"samples.tsv": SHEET})
+def test_a_piece_goes_on_where_the_file_ends(stored: httpx.Client) -> None:
+    dataset = begin(stored, {"samples.tsv": SHEET})
     path = f"/datasets/{dataset['id']}/files/0"
-    assert gateway.patch(path, content=SHEET[:10], headers={**OFFSET, "Upload-Offset": "0"}).status_code == 204
+    assert stored.patch(path, content=SHEET[:10], headers={**OFFSET, "Upload-Offset": "0"}).status_code == 204
     for offset in ("0", "20"):
-        wrong = gateway.patch(path, content=SHEET[10:], headers={**OFFSET, "Upload-Offset": offset})
+        wrong = stored.patch(path, content=SHEET[10:], headers={**OFFSET, "Upload-Offset": offset})
         assert (wrong.status_code, wrong.headers["Upload-Offset"]) == (409, "10")
-    head = gateway.head(path)
+    head = stored.head(path)
     assert (head.headers["Upload-Offset"], head.headers["Upload-Length"]) == ("10", str(len(SHEET)))
-    assert gateway.post(f"/datasets/{dataset['id']}/complete").status_code == 409
-    beyond = gateway.patch(path, content=SHEET, headers={**OFFSET, "Upload-Offset": "10"})
+    assert stored.post(f"/datasets/{dataset['id']}/complete").status_code == 409
+    beyond = stored.patch(path, content=SHEET, headers={**OFFSET, "Upload-Offset": "10"})
     assert beyond.status_code == 413
 
 
-def test_a_bad_sheet_is_told_at_once_and_can_be_replaced(gateway: httpx.Client) -> None:
+def test_a_bad_sheet_is_told_at_once_and_can_be_replaced(stored: httpx.Client) -> None:
     bad = b"sample\tr1\tmarker\tlatitude\nA\tA.fastq.gz\ttoy\t91\nB\tB_wrong.fastq.gz\ttoy\t3\n"
     files = {"samples.tsv": bad, "A.fastq.gz": READS, "B.fastq.gz": READS}
-    dataset = begin(gateway, files)
+    dataset = begin(stored, files)
     path = f"/datasets/{dataset['id']}"
-    gateway.patch(f"{path}/files/0", content=bad, headers={**OFFSET, "Upload-Offset": "0"})
-    problems = gateway.get(path).json()["problems"]
+    stored.patch(f"{path}/files/0", content=bad, headers={**OFFSET, "Upload-Offset": "0"})
+    problems = stored.get(path).json()["problems"]
     assert [(one["row"], one["column"]) for one in problems] == [(2, "latitude"), (3, "r1")]
     assert "did you mean B.fastq.gz?" in problems[1]["detail"]
     assert not any("file-" in one["detail"] or "/tmp" in one["detail"] for one in problems)
     files.pop("samples.tsv")
-    mended = gateway.post(f"{path}/files", json={"name": "samples.tsv", "bytes": len(SHEET)}).json()
-    assert send(gateway, mended, {**files, "samples.tsv": SHEET})["state"] == "ready"
+    mended = stored.post(f"{path}/files", json={"name": "samples.tsv", "bytes": len(SHEET)}).json()
+    assert send(stored, mended, {**files, "samples.tsv": SHEET})["state"] == "ready"
 
 
 @pytest.mark.parametrize("pack", ["zip", "tar"])
-def test_archives_are_unpacked(gateway: httpx.Client, pack: str) -> None:
+def test_archives_are_unpacked(stored: httpx.Client, pack: str) -> None:
     members = {"cruise/samples.tsv": SHEET, "cruise/A.fastq.gz": READS, "cruise/deep/B.fastq.gz": READS}
     content = zipped(members) if pack == "zip" else tarred(*members.items())
-    dataset = upload(gateway, {f"all.{'zip' if pack == 'zip' else 'tar.gz'}": content})
+    dataset = upload(stored, {f"all.{'zip' if pack == 'zip' else 'tar.gz'}": content})
     assert (dataset["state"], dataset["problems"]) == ("ready", [])
     assert sorted(one["name"] for one in dataset["contents"]) == ["A.fastq.gz", "B.fastq.gz", "samples.tsv"]
 
@@ -163,12 +163,12 @@ def test_a_cell_that_names_a_file_of_this_machine_finds_nothing(gateway: httpx.C
         assert "no such file in the dataset" in dataset["problems"][0]["detail"]
 
 
-def test_a_checksum_that_differs_is_a_problem(gateway: httpx.Client) -> None:
+def test_a_checksum_that_differs_is_a_problem(stored: httpx.Client) -> None:
     right = hashlib.sha256(SHEET).hexdigest()
     for digest, found in ((right, 0), ("0" * 64, 1)):
         file = {"name": "s.tsv", "bytes": len(SHEET), "sha256": digest}
-        made = gateway.post("/datasets", json={"name": "x", "files": [file]}).json()
-        done = send(gateway, made, {"s.tsv": SHEET})
+        made = stored.post("/datasets", json={"name": "x", "files": [file]}).json()
+        done = send(stored, made, {"s.tsv": SHEET})
         assert sum("SHA-256" in one["detail"] for one in done["problems"]) == found
 
 
@@ -180,20 +180,20 @@ def test_a_sheet_is_checked_without_being_kept(gateway: httpx.Client) -> None:
     assert gateway.get("/datasets").json()["items"] == []
 
 
-def test_who_made_a_dataset_and_admins_delete_it(gateway: httpx.Client) -> None:
-    dataset = begin(gateway, {"samples.tsv": SHEET})
-    assert gateway.delete(f"/datasets/{dataset['id']}", headers=ADMIN).status_code == 204
-    assert gateway.get(f"/datasets/{dataset['id']}").status_code == 404
+def test_who_made_a_dataset_and_admins_delete_it(stored: httpx.Client) -> None:
+    dataset = begin(stored, {"samples.tsv": SHEET})
+    assert stored.delete(f"/datasets/{dataset['id']}", headers=ADMIN).status_code == 204
+    assert stored.get(f"/datasets/{dataset['id']}").status_code == 404
 
 
-def test_pages_go_on_where_they_stopped(gateway: httpx.Client) -> None:
-    made = [begin(gateway, {"samples.tsv": SHEET})["id"] for _ in range(5)]
+def test_pages_go_on_where_they_stopped(stored: httpx.Client) -> None:
+    made = [begin(stored, {"samples.tsv": SHEET})["id"] for _ in range(5)]
     found, after = [], None
     while True:
-        page = gateway.get("/datasets", params={"limit": 2, **({"after": after} if after else {})}).json()
+        page = stored.get("/datasets", params={"limit": 2, **({"after": after} if after else {})}).json()
         found += [one["id"] for one in page["items"]]
         after = page["next"]
         if after is None:
             break
     assert found == made[::-1]
-    assert gateway.get("/datasets", params={"after": "nonsense"}).status_code == 422
+    assert stored.get("/datasets", params={"after": "nonsense"}).status_code == 422
