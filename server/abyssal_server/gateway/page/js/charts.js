@@ -38,23 +38,26 @@ function themed(layout) {
 }
 
 /**
- * A figure with its caption. draw() returns {traces, layout, height, label}; redraw when data change with .update().
+ * A figure with its caption. draw(colour, width) returns {traces, layout, height, label}; redraw when data change with .update().
  * The picture has a name for screen readers (a group: its tool buttons take the focus); a table beside it has the numbers.
  */
 export function chart(caption, draw) {
   const plot = h("div", { class: "plot", role: "group" });
   const figure = h("figure", {}, plot, caption && h("figcaption", {}, caption));
   const dark = matchMedia("(prefers-color-scheme: dark)");
+  const touch = matchMedia("(hover: none)");
   let drawn = false;
   async function update() {
     try {
       const plotly = await library();
-      const { traces, layout, height = 420, label } = draw(colour);
+      const { traces, layout, height = 420, label } = draw(colour, plot.clientWidth);
       plot.setAttribute("aria-label", label ?? caption);
       plot.style.height = `${height}px`;
       await plotly.react(plot, traces, themed({ height, ...layout }), {
-        responsive: true, displaylogo: false, displayModeBar: "hover", topojsonURL: "/page/vendor/topojson/",
-        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "sendDataToCloud"],
+        responsive: true, displaylogo: false, displayModeBar: touch.matches ? false : "hover", topojsonURL: "/page/vendor/topojson/",
+        modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
+        // The library's own offer to send a chart to its maker: nothing leaves this server.
+        showSendToCloud: false, plotlyServerURL: "",
       });
       if (!drawn && figure.onclickdata) {
         for (const name of ["plotly_click", "plotly_sunburstclick"]) plot.on(name, (event) => figure.onclickdata(event));

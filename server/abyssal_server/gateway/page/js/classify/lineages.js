@@ -13,10 +13,10 @@ export function lineages(answers, below) {
   const tree = grow(answers);
   const sectors = [...tree.values()].sort((a, b) => b.rows - a.rows).slice(0, MOST_SECTORS);
   const chosen = h("p", { class: "bar" });
-  const figure = chart(`Rings go from broad (inside) to narrow (outside); a sector is as wide as it has sequences. Click to enter a group, click its middle to leave it.`, (colour) => ({
-    height: 560, label: `Rings of lineages of ${plural(answers.size, "sequence")}; the table beside holds the numbers`,
+  const figure = chart(`Rings go from broad (inside) to narrow (outside); a sector is as wide as it has sequences. Click to enter a group, click its middle to leave it.`, (colour, width) => ({
+    height: Math.min(560, width), label: `Rings of lineages of ${plural(answers.size, "sequence")}; the table beside holds the numbers`,
     traces: [rings(sectors, colour)],
-    layout: { margin: { l: 4, r: 4, t: 4, b: 4 } },
+    layout: { margin: { l: 4, r: 4, t: 4, b: 4 }, uniformtext: { minsize: 9, mode: "hide" } },
   }));
   figure.onclickdata = (event) => {
     const sector = tree.get(event.points?.[0]?.id);
@@ -65,7 +65,7 @@ function rings(sectors, colour) {
     type: "sunburst", ids: whole.map((node) => node.id), labels: whole.map((node) => node.name),
     parents: whole.map((node) => node.parent ?? ""), values: whole.map((node) => node.rows), branchvalues: "total",
     marker: { colors: whole.map(shade), line: { width: 1, color: colour("--paper") } }, maxdepth: 6,
-    insidetextorientation: "radial", sort: true,
+    insidetextorientation: "auto", sort: true,
     hovertemplate: "<b>%{label}</b><br>%{value:,d} sequences<br>%{percentRoot:.1%} of all<extra></extra>",
   };
 }

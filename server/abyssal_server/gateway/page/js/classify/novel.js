@@ -52,7 +52,7 @@ function histogram(answers) {
   return chart("Sequences by the share of letters they have in common with their closest reference.", (colour) => ({
     height: 300, label: "Histogram of the identity with the closest reference, for known and likely new sequences",
     traces: [trace("known or unsure", bins.known, colour("--sure")), trace("likely new", bins.new, "#7B68B5", true)].filter((one) => one.x.length),
-    layout: { barmode: "stack", xaxis: { title: { text: "identical letters (%)" } }, yaxis: { title: { text: "sequences" } }, legend: { orientation: "h", y: 1.12 }, margin: { l: 60, r: 10, t: 10, b: 50 } },
+    layout: { barmode: "stack", xaxis: { title: { text: "identical letters (%)" } }, yaxis: { title: { text: "sequences" } }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, margin: { l: 60, r: 10, t: 10, b: 50 } },
   }));
 }
 

@@ -24,7 +24,7 @@ export function metricsView(metrics) {
     height: 360, label: `${MEASURES[measure.value][0]} by rank and method; the table below holds the numbers`,
     traces: methods.map((method, place) => ({ type: "bar", name: METHODS[method] ?? method, x: ranks, y: ranks.map((rank) => 100 * (share(method, rank) ?? 0)),
       marker: { color: PALETTE[place], pattern: place ? { shape: ["", "/", "\\", "x"][place] ?? ".", solidity: 0.2, fgcolor: "#ffffff", fillmode: "overlay" } : {} }, hovertemplate: "%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>" })),
-    layout: { barmode: "group", yaxis: { title: { text: "%" }, range: [0, 100] }, xaxis: { type: "category" }, legend: { orientation: "h", y: 1.15 }, margin: { l: 50, r: 8, t: 8, b: 40 } },
+    layout: { barmode: "group", yaxis: { title: { text: "%" }, range: [0, 100] }, xaxis: { type: "category" }, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom" }, margin: { l: 50, r: 8, t: 8, b: 40 } },
   }));
   const figures = () => table(MEASURES[measure.value][0], ["Rank", ...methods.map((method) => METHODS[method] ?? method)],
     ranks.map((rank) => [rank, ...methods.map((method) => { const value = share(method, rank); return value === null ? "" : percent(value, 1); })]), methods.map((_, place) => place + 1));
