@@ -40,6 +40,9 @@
       responsive: true,
       displayModeBar: narrow() ? false : "hover",
       displaylogo: false,
+      // The library's own offer to send a chart to its maker: nothing leaves the reader's machine.
+      showSendToCloud: false,
+      plotlyServerURL: "",
       modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
       toImageButtonOptions: { format: "svg", filename: figure.name },
     });
