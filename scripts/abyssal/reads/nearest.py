@@ -1,8 +1,9 @@
 """The variants nearest to a read by edit distance, all of them and exactly, without an alignment to most.
 
-One edit destroys at most k of a read's k-mers, so a variant at distance d shares all but d·k of them (the q-gram lemma,
-Jokinen & Ukkonen 1991). Shared k-mers are counted for all variants at once; only those that can still be as near as
-the best one found are aligned, the likeliest first.
+A read is cut into pieces of k letters. One edit destroys at most one piece, so a variant at distance d has all but d of
+them somewhere (Jokinen & Ukkonen's q-gram lemma, 1991, for the k-mers that do not overlap: as sharp, with a k-th of the
+counting). Pieces are counted for all variants at once; only those that can still be as near as the best one found are
+aligned, the likeliest first.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from abyssal.taxonomy.profiles import SparseProfiles, sparse_profiles
+from abyssal.encoder.kmers import encode_letters
+from abyssal.taxonomy.profiles import sparse_profiles
 
-_K = 8
+_K = 10
 _COUNTS = 4_000_000
 """Counts held at a time; bounds the memory of a block (int16)."""
 
@@ -62,25 +64,19 @@ class VariantIndex:
         block = max(1, _COUNTS // max(1, len(self.variants)))
         for start in range(0, len(reads), block):
             part = reads[start : start + block]
-            profiles = sparse_profiles(part, k=_K)
-            shared = self._shared(profiles)
-            for read, counts, kmers in zip(part, shared, np.diff(profiles.offsets).tolist(), strict=True):
-                yield self._nearest(read, counts, kmers, 1.0 - identity)
+            codes, offsets = encode_letters(part)
+            shared, pieces = _count_shared(codes, offsets, self._starts, self._rows, len(self.variants))
+            for read, counts, whole in zip(part, shared, pieces.tolist(), strict=True):
+                yield self._nearest(read, counts, whole, 1.0 - identity)
 
-    def _shared(self, reads: SparseProfiles) -> NDArray[np.int16]:
-        found: NDArray[np.int16] = _count_shared(
-            reads.offsets, reads.kmers, self._starts, self._rows, len(self.variants)
-        )
-        return found
-
-    def _nearest(self, read: str, shared: NDArray[np.int16], kmers: int, most: float) -> Nearest:
+    def _nearest(self, read: str, shared: NDArray[np.int16], pieces: int, most: float) -> Nearest:
         # No variant within the limit is longer than this.
         longest = min(len(read) / (1.0 - most), self._longest) if most < 1 else self._longest
         edits = int(most * max(len(read), longest) + 1e-9)
         found: list[int] = []
-        candidates = np.flatnonzero(shared >= kmers - edits * _K)
+        candidates = np.flatnonzero(shared >= pieces - edits)
         for place in candidates[np.argsort(-shared[candidates], kind="stable")].tolist():
-            if shared[place] < kmers - edits * _K:
+            if shared[place] < pieces - edits:
                 break
             variant = self.variants[place]
             limit = min(edits, int(most * max(len(read), len(variant)) + 1e-9))
@@ -96,11 +92,18 @@ class VariantIndex:
 
 
 @njit(cache=True, nogil=True)
-def _count_shared(offsets, kmers, starts, rows, variants):  # type: ignore[no-untyped-def]
+def _count_shared(codes, offsets, starts, rows, variants):  # type: ignore[no-untyped-def]
+    """How many pieces of each read a variant has, (reads, variants) int16, and how many have no odd letters."""
     shared = np.zeros((offsets.size - 1, variants), dtype=np.int16)
+    pieces = np.zeros(offsets.size - 1, dtype=np.int64)
     for read in range(offsets.size - 1):
-        for place in range(offsets[read], offsets[read + 1]):
-            kmer = kmers[place]
+        for start in range(offsets[read], offsets[read + 1] - _K + 1, _K):
+            kmer = 0
+            for place in range(start, start + _K):
+                kmer = kmer * 4 + codes[place] if codes[place] < 4 and kmer >= 0 else -1
+            if kmer < 0:
+                continue
+            pieces[read] += 1
             for row in range(starts[kmer], starts[kmer + 1]):
                 shared[read, rows[row]] += 1
-    return shared
+    return shared, pieces
