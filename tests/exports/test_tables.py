@@ -8,6 +8,8 @@ from pathlib import Path
 
 import biom
 import numpy as np
+from biom.cli.table_validator import validate_table
+from click.testing import CliRunner
 from support.exported_study import COUNTS, PUTATIVE, SAMPLES
 
 from abyssal.exports.source import ExportSource
@@ -35,6 +37,8 @@ def test_biom_reads_counts_taxonomy_and_metadata(study: ExportSource, tmp_path: 
     assert taxonomy[fourth] == ["Unassigned"]
     assert table.metadata("north", "sample")["depth_m"] == "1200"
     assert table.metadata("north", "sample")["ph"] == "8.1 | 8.2"
+    valid = CliRunner().invoke(validate_table, ["-i", str(tmp_path / "t.biom")])
+    assert valid.exit_code == 0, valid.output
 
 
 def test_biom_has_the_same_bytes_at_another_time(study: ExportSource, tmp_path: Path) -> None:

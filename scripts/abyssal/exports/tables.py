@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from abyssal import __version__
@@ -14,8 +14,8 @@ from abyssal.files import atomic_path, open_atomic
 from abyssal.samples.model import Library
 from abyssal.sequences.records import write_fasta
 
-_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-"""BIOM wants a date; a fixed one keeps the bytes the same."""
+_NO_TIME = datetime(1970, 1, 1)
+"""BIOM wants a date, without a time zone; a fixed one keeps the bytes the same."""
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _TAKEN = frozenset({"id", "sampleid", "sample id", "sample-id", "featureid", "feature id", "feature-id", "library"})
 """Column names that QIIME 2 keeps for the identifiers, and the one that has no single value in a sample."""
