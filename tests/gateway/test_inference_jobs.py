@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +83,27 @@ def test_each_export_is_read_by_its_consumer(large: httpx.Client, tmp_path: Path
     archive.write_bytes(results(large, path, format="dwca").content)
     with DwCAReader(str(archive)) as read:
         assert len(read.rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("format_", "name", "command", "made", "words"),
+    [
+        ("kraken", "reads.kraken.report.txt", ["multiqc", ".", "--module", "kraken", "--strict"],
+         "multiqc_data/multiqc_kraken.txt", "{'root': 2}"),
+        ("krona", "krona.txt", ["ktImportText", "krona.txt", "-o", "krona.html"], "krona.html", "<val>4</val>"),
+        ("biom", "table.biom", ["biom", "validate-table", "-i", "table.biom"], "table.biom", ""),
+    ],
+)  # fmt: skip
+def test_programs_read_what_is_written_for_them(
+    large: httpx.Client, tmp_path: Path, format_: str, name: str, command: list[str], made: str, words: str
+) -> None:
+    program = shutil.which(command[0], path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    if program is None:
+        pytest.skip(f"{command[0]} is not on PATH")
+    (tmp_path / name).write_bytes(results(large, finished(large, FASTA), format=format_).content)
+    done = subprocess.run([program, *command[1:]], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert words in (tmp_path / made).read_text(errors="replace")
 
 
 def test_wrong_questions_about_jobs(large: httpx.Client) -> None:
