@@ -64,6 +64,13 @@ def test_the_same_two_differences_in_many_reads_are_a_relative(tmp_path: Path, s
     assert kept == {species[0]: 2505, relative: 70}
 
 
+def test_one_gap_in_many_reads_is_a_relative(tmp_path: Path, species: list[str]) -> None:
+    relative = species[0][:100] + species[0][101:]
+    error = species[0][:150] + species[0][151:]
+    kept, _ = variants(tmp_path, {species[0]: 4100, relative: 670, error: 400})
+    assert kept == {species[0]: 4500, relative: 670}
+
+
 def test_rare_variants_are_found_by_pooling(tmp_path: Path, species: list[str]) -> None:
     kept, _ = variants(tmp_path, {species[0]: 50, species[1]: 1}, {species[0]: 10, species[1]: 1})
     assert kept == {species[0]: 60, species[1]: 2}

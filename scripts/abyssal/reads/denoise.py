@@ -25,7 +25,7 @@ from abyssal.tools import run_tool
 
 _ANY_LENGTH = ("--minseqlength", "1", "--fasta_width", "0")
 _NO_MASKING = ("--qmask", "none")
-_FROM_DIFFERENCES, _FEWEST_READS = 2, 10
+_FEWEST_READS = 10
 _SIZES = ("--sizein", "--sizeout", "--fasta_width", "0")
 
 
@@ -99,19 +99,22 @@ def _too_many_for_errors(absorbed: Path, uniques: Path, alpha: float) -> dict[st
     """Return what UNOISE gave to a neighbour although it is too frequent for an error: sequence, reads, neighbour.
 
     UNOISE's skew allows one read in 32 to have the same two errors at alpha 2. Errors are independent of each other, so
-    the same two in many reads are a relative; from two differences on, alpha counts twice.
+    the same two in many reads are a relative; from two differences on, alpha counts twice. vsearch asks mismatches
+    alone for a skew, so that one gap gives away a variant of any abundance; here a gap is a difference like another.
     """
-    taken: dict[str, tuple[str, int]] = {}
+    taken: dict[str, tuple[str, float]] = {}
     for line in absorbed.read_text(encoding="ascii").splitlines():
         query, target, wrong, gaps = line.split("\t")
-        if int(wrong) + int(gaps) >= _FROM_DIFFERENCES:
-            taken[query.partition(";size=")[0]] = target.partition(";size=")[0], int(wrong) + int(gaps)
+        differences = int(wrong) + int(gaps)
+        if differences > 1 or int(gaps):
+            exponent = alpha * differences * (2 if differences > 1 else 1) + 1
+            taken[query.partition(";size=")[0]] = target.partition(";size=")[0], 2**exponent
     needed = taken.keys() | {target for target, _ in taken.values()}
     known = {name: (sequence, size) for name, sequence, size in read_sized(uniques) if name in needed}
     return {
         name: (*known[name], target)
-        for name, (target, differences) in taken.items()
-        if known[name][1] >= max(_FEWEST_READS, known[target][1] / 2 ** (2 * alpha * differences + 1))
+        for name, (target, skew) in taken.items()
+        if known[name][1] >= max(_FEWEST_READS, known[target][1] / skew)
     }
 
 
