@@ -30,8 +30,31 @@ def test_one_parent_may_be_as_rare_as_the_chimera_beside_a_far_more_abundant_one
     assert found({A: 900, B: 19, JOINED: 20}) == set()
 
 
-def test_parents_must_be_in_the_same_library() -> None:
+def test_one_parent_must_be_in_the_same_library() -> None:
     assert found({A: 60, B: 40}, {JOINED: 20}) == set()
+    assert found({A: 60, B: 40}, {JOINED: 20, A: 79}) == set()
+    assert found({A: 60, B: 40}, {JOINED: 20, A: 80}) == {JOINED}
+
+
+def test_a_parent_spent_in_the_library_has_as_many_reads_in_the_pool() -> None:
+    assert found({A: 900, B: 2, JOINED: 10}, {B: 8}) == {JOINED}
+    assert found({A: 900, B: 2, JOINED: 10}, {B: 7}) == set()
+
+
+def test_what_is_in_several_libraries_is_not_the_chimera_of_a_spent_parent() -> None:
+    assert found({A: 900, JOINED: 10}, {B: 50}, {A: 900, JOINED: 1}) == {JOINED}
+    assert found({A: 900, JOINED: 10}, {B: 50}, {A: 900, JOINED: 2}) == set()
+
+
+def test_a_neighbour_of_a_spent_parent_is_no_chimera_of_it() -> None:
+    one = substituted(B, 30)
+    chimera = one[:31] + B[31:]
+    leader = one[:60] + A[60:]
+    assert chimera == one
+    assert found({leader: 900, one: 10}, {B: 50}) == set()
+    two = substituted(one, 50)
+    leader = two[:60] + A[60:]
+    assert found({leader: 900, two: 10}, {B: 50}) == {two}
 
 
 def test_a_few_reads_that_jumped_elsewhere_do_not_acquit() -> None:

@@ -6,6 +6,10 @@ its reads. Looking only at the whole pool must ask for parents many times as abu
 one sample and common in another, and then lets frequent chimeras pass. The idea is DADA2's consensus of samples
 (doi:10.1038/nmeth.3869) on perfect models as in UCHIME2 (doi:10.1101/074252).
 
+A parent may be as good as spent where its chimera was made, which then has more reads there than that parent. What
+the libraries could not explain is therefore compared with the whole pool as well. Both pieces must be exact, one parent
+must lead in the library that holds nearly all of the variant, and the other have as many reads in the pool.
+
 Variants are denoised, so a chimera starts as one parent and ends as another, letter for letter: its longest common
 prefix with a parent and its longest common suffix with another cover it. With three parents, a stretch of a third
 covers what is left between.
@@ -29,7 +33,7 @@ SHORTEST_MIDDLE = 30
 """The same for the middle piece of three, with what it shares with the parent beyond its ends (bp)."""
 MIDDLE_SHIFT = 60
 """How far the middle piece may stand from its place in the chimera (bp), as amplicons differ in length."""
-NEAR, NEAR_SKEW = 1, 8.0
+NEAR, NEAR_SKEW = 2, 8.0
 """So near a parent (differences) a variant is as likely a relative; all parents must be this many times as abundant."""
 LEAD = 4.0
 """A parent this many times as abundant lets the other be no more abundant than the chimera."""
@@ -37,6 +41,10 @@ POOL_SKEW = 16.0
 """A parent this many times as abundant in the pool needs no lead in the library (UCHIME3's own threshold)."""
 MAJORITY = 0.5
 """Share of a variant's reads in libraries that call it a chimera, from which on it is one."""
+STRAYS = 0.1
+"""Share of a variant's reads (and at least one) that may be outside of one library when a parent may be rare there."""
+LEAST_APART = 2
+"""Such a variant differs so much from both parents (differences); a neighbour is a relative or an error."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,61 @@ def find_chimeras(
         for index in _chimeras_of_library(encoded.rows(places), own, total[places], abundance_skew):
             against[places[index]] += own[index]
     called = (total > 0) & (against >= MAJORITY * total)
+    for index, home in _confined(libraries, position, total):
+        if not called[index] and _has_rare_parent(encoded, index, total, ~called, (libraries[home], position)):
+            called[index] = True
     return {name for name, place in position.items() if called[place]}
+
+
+def _confined(
+    libraries: Sequence[Mapping[str, int]], position: Mapping[str, int], total: NDArray[np.int64]
+) -> list[tuple[int, int]]:
+    """Return the variants with nearly all reads in one library, and that library; by falling reads.
+
+    The same chimera rarely forms twice, while a species in several libraries is seen in several.
+    """
+    found = [
+        (position[name], home)
+        for home, library in enumerate(libraries)
+        for name, reads in library.items()
+        if reads > (whole := int(total[position[name]])) / 2 and whole - reads <= max(1.0, STRAYS * whole)
+    ]
+    return sorted(found, key=lambda one: (-int(total[one[0]]), one[0]))
+
+
+def _has_rare_parent(
+    encoded: _Encoded,
+    index: int,
+    total: NDArray[np.int64],
+    whole: NDArray[np.bool_],
+    home: tuple[Mapping[str, int], Mapping[str, int]],
+) -> bool:
+    """Whether a parent that leads in a variant's library and any as frequent in the pool explain it without the other.
+
+    Args:
+        encoded: all variants.
+        index: the variant.
+        total: reads of each variant in the pool.
+        whole: which variants are no chimeras.
+        home: reads by name of the variant's library, and position by name.
+    """
+    text = encoded.texts[index]
+    parents = whole & (total >= total[index])
+    parents[index] = False
+    heads = _shared(encoded.starts, index, parents, len(text))
+    tails = _shared(encoded.ends, index, parents, len(text))
+    if heads.max() + tails.max() < len(text):
+        return False
+    library, position = home
+    own = np.zeros_like(total)
+    for name, reads in library.items():
+        own[position[name]] = reads
+    leads = own >= LEAD * own[index]
+    for first, last in ((np.where(leads, heads, 0), tails), (heads, np.where(leads, tails, 0))):
+        model = _model(encoded.texts, index, np.zeros_like(parents), first, last)
+        if model and _differences(encoded.texts, index, model) >= LEAST_APART:
+            return True
+    return False
 
 
 def _encode(texts: Sequence[str]) -> _Encoded:
@@ -172,5 +234,11 @@ def _common_prefix(one: str, other: str) -> int:
 
 
 def _abundant_enough(texts: Sequence[str], own: NDArray[np.int64], index: int, model: Sequence[int]) -> bool:
-    nearest = min(int(edlib.align(texts[index], texts[parent], task="distance")["editDistance"]) for parent in model)
-    return nearest > NEAR or bool(min(own[parent] for parent in model) >= NEAR_SKEW * own[index])
+    if min(own[parent] for parent in model) >= NEAR_SKEW * own[index]:
+        return True
+    return _differences(texts, index, model) > NEAR
+
+
+def _differences(texts: Sequence[str], index: int, model: Sequence[int]) -> int:
+    """Return the differences of a variant from the nearest of its parents."""
+    return min(int(edlib.align(texts[index], texts[parent], task="distance")["editDistance"]) for parent in model)
