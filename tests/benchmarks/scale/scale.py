@@ -65,10 +65,34 @@ def arguments(until: str) -> list[str]:
     return ["--snakefile", str(REPOSITORY / "Snakefile"), f"results/{STUDY}/{MARKER}/{TARGETS[until]}"]
 
 
-def asv_ids(folder: Path) -> set[str]:
-    """Return the ids of the study's ASVs."""
-    lines = (folder / "results" / STUDY / MARKER / "preprocess" / "asvs.fasta").read_text().splitlines()
-    return {line[1:].split()[0].split(";")[0] for line in lines if line.startswith(">")}
+def counted(folder: Path) -> dict[str, dict[str, int]]:
+    """Return each ASV's reads in the samples that it is in; its name is the MD5 of its sequence."""
+    table = folder / "results" / STUDY / MARKER / "preprocess" / "asv_table.tsv"
+    header, *rows = (line.split("\t") for line in table.read_text().splitlines())
+    return {
+        name: {sample: int(reads) for sample, reads in zip(header[1:], counts, strict=True) if int(reads)}
+        for name, *counts in rows
+    }
+
+
+def changes(before: dict[str, dict[str, int]], after: dict[str, dict[str, int]]) -> str:
+    """Say which ASVs a study lost and gained when it grew, and how many have other reads in the samples it had."""
+    old = set().union(*before.values())
+    moved = sum(
+        {sample: reads for sample, reads in after[name].items() if sample in old} != before[name]
+        for name in before.keys() & after.keys()
+    )
+    return (
+        f"{len(before)} ASVs before, {moved} with other reads in the old samples; "
+        f"lost {listed(before, after)}; gained {listed(after, before)}"
+    )
+
+
+def listed(these: dict[str, dict[str, int]], others: dict[str, dict[str, int]]) -> str:
+    """Name the ASVs that only the first study has, with their reads."""
+    only = sorted(these.keys() - others.keys(), key=lambda name: (-sum(these[name].values()), name))
+    words = [f"{name} ({sum(these[name].values())} reads)" for name in only]
+    return f"{len(only)}: {', '.join(words)}" if only else "none"
 
 
 def study(given: argparse.Namespace, pairs: int, samples: int) -> list[tuple[str, RunCost]]:
@@ -83,14 +107,12 @@ def study(given: argparse.Namespace, pairs: int, samples: int) -> list[tuple[str
             return [(f"{name}, bare chain", by_hand(folder, reads, given.cores))]
         write_study(folder, reads, samples, given.pooling)
         first = run_workflow(folder, arguments(given.until), given.cores)
-        before = asv_ids(folder)
+        before = counted(folder)
         costs = [(f"{name} ({len(before)} ASVs), {given.pooling}, to {given.until}", first)]
         if given.add:
             write_study(folder, reads, samples + given.add, given.pooling)
             again = run_workflow(folder, [*arguments(given.until), "--rerun-incomplete"], given.cores)
-            after = asv_ids(folder)
-            lost, gained = len(before - after), len(after - before)
-            costs.append((f"+ {given.add} samples: {lost} ASVs lost, {gained} gained of {len(before)}", again))
+            costs.append((f"+ {given.add} samples: {changes(before, counted(folder))}", again))
         return costs
 
 
