@@ -6,6 +6,8 @@ from abyssal.inference.v1 import admin_pb2, admin_pb2_grpc
 from abyssal_server.errors import InvalidRequest
 from abyssal_server.parts import ServiceParts
 
+_LONGEST_LOCATION = 1024
+
 
 class ModelAdminService(admin_pb2_grpc.ModelAdminServicer):
     """The gate has looked at the caller's credential before a method is called."""
@@ -16,8 +18,8 @@ class ModelAdminService(admin_pb2_grpc.ModelAdminServicer):
 
     async def LoadModel(self, request: admin_pb2.LoadModelRequest, context: object) -> admin_pb2.LoadModelResponse:
         """Load a bundle beside the others."""
-        if not request.location:
-            message = "expected a bundle's directory or REGISTRY/NAME@VERSION-OR-LABEL"
+        if not 0 < len(request.location) <= _LONGEST_LOCATION or not request.location.isprintable():
+            message = "expected a bundle's directory or REGISTRY/NAME@VERSION-OR-LABEL, in printable letters"
             raise InvalidRequest(message, field="location")
         return admin_pb2.LoadModelResponse(state=await self._manager.load(request.location, activate=request.activate))
 

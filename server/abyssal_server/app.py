@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -66,6 +67,7 @@ class InferenceServer:
         find: what searches for open reads; None when this service cannot.
         usage: the usage log; none by default.
         tracer: notes the spans of calls; none by default.
+        settle: called after every change of the models.
     """
 
     def __init__(
@@ -76,8 +78,10 @@ class InferenceServer:
         find: Find | None = None,
         usage: UsageLog | None = None,
         tracer: Tracer | None = None,
+        settle: Callable[[], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._settle = settle
         self.residents = Residents(settings.resident_models)
         self.calls = Calls(settings.concurrent_calls)
         self.metrics = Metrics()
@@ -140,6 +144,8 @@ class InferenceServer:
         self.metrics.set_models(
             self.residents.resident(digest).model.identity for digest in self.residents.names.values()
         )
+        if self._settle is not None:
+            self._settle()
 
     def _register(self) -> None:
         server = self._server

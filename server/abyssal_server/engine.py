@@ -162,10 +162,13 @@ class Engine:
         return self._bulk if self._bulk.busy else None
 
     async def _linger(self) -> None:
-        """Give other calls a moment to join a small window; the moment follows what a step costs."""
-        if self._interactive.window is not None or self._bulk.window is not None:
+        """Give other streams a moment to join a small window; the moment follows what a step costs.
+
+        A call that somebody waits for goes at once: while it is computed the next ones gather anyway.
+        """
+        if self._interactive.busy or self._bulk.window is not None:
             return
-        waiting = (self._interactive.waiting.cost + self._bulk.waiting.cost) / self._letters_per_second
+        waiting = self._bulk.waiting.cost / self._letters_per_second
         wait = min(self._settings.longest_wait_seconds, _LINGER_SHARE * self._last_step_seconds)
         if waiting < self._settings.step_seconds and wait > 0.0:
             await asyncio.sleep(wait)

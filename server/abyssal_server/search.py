@@ -22,7 +22,7 @@ from abyssal.inference.batches import concatenate, distinct, select
 from abyssal.inference.v1.classification_pb2 import FallbackMode
 from abyssal.taxonomy.classifications import Classifications, Source
 from abyssal_server.breaker import Breaker
-from abyssal_server.errors import NotPossible, Overloaded
+from abyssal_server.errors import InvalidRequest, NotPossible, Overloaded
 from abyssal_server.models import LoadedModel
 
 logger = logging.getLogger(__name__)
@@ -95,8 +95,12 @@ class SearchPool:
         """Return the search that a request asks for, None when it asks for none.
 
         Raises:
+            InvalidRequest: it asks for something that this version does not know.
             NotPossible: it asks for one and this service cannot search.
         """
+        if mode not in FallbackMode.values():
+            message = f"there is no fallback mode {mode}; was the client made from a newer proto?"
+            raise InvalidRequest(message, field="config.fallback")
         if mode != FallbackMode.FALLBACK_MODE_OPEN_READS:
             return None
         if self._find is None or model.directory is None:

@@ -13,7 +13,7 @@ from abyssal.errors import ConfigError
 from abyssal_server.access import gate_of
 from abyssal_server.access.certificates import Identity
 
-_LOOPBACK = ("127.0.0.1", "::1", "[::1]", "localhost")
+LOOPBACK = ("127.0.0.1", "::1", "[::1]", "localhost")
 
 
 def default_bundle_cache() -> Path:
@@ -215,7 +215,7 @@ class ServerSettings(AccessSettings):
 
     def exposed(self) -> list[str]:
         """Return what others on the network could do or see with these settings."""
-        if self.host in _LOOPBACK or self.host.startswith("unix:"):
+        if self.host in LOOPBACK or self.host.startswith("unix:"):
             return []
         problems = []
         if self.keys_file is None and self.jwt_key_file is None and self.tls_client_ca is None:

@@ -35,6 +35,7 @@ from abyssal_server.errors import (
 )
 
 DOMAIN = "abyssal.inference.v1"
+_MOST_BYTES = 1000
 _RETRY_SECONDS = 2.0
 
 
@@ -113,18 +114,23 @@ def retry_after_of(error: AbyssalError) -> float | None:
 
 def rich_status(error: AbyssalError) -> Status:
     """Return the ``google.rpc.Status`` with its details; small enough for trailers."""
-    row = row_of(error)
+    row, text = row_of(error), _short(str(error))
     details: list[Message] = [ErrorInfo(reason=row.reason, domain=DOMAIN)]
     if isinstance(error, InvalidRequest):
-        violation = BadRequest.FieldViolation(field=error.field, description=str(error))
+        violation = BadRequest.FieldViolation(field=error.field, description=text)
         details.append(BadRequest(field_violations=[violation]))
     if isinstance(error, NotFound):
-        details.append(ResourceInfo(resource_type=error.kind, resource_name=error.name))
+        details.append(ResourceInfo(resource_type=error.kind, resource_name=_short(error.name)))
     if isinstance(error, RetryLater):
         delay = Duration()
         delay.FromMilliseconds(int(error.retry_after * 1000))
         details.append(RetryInfo(retry_delay=delay))
-    return Status(code=row.grpc_code.value[0], message=str(error), details=[_packed(detail) for detail in details])
+    return Status(code=row.grpc_code.value[0], message=text, details=[_packed(detail) for detail in details])
+
+
+def _short(text: str) -> str:
+    """Return what fits into trailers, which a client drops with the status beyond 16 KiB: a long name, say, is cut."""
+    return text.encode()[:_MOST_BYTES].decode(errors="ignore")
 
 
 def _packed(detail: Message) -> AnyMessage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,3 +147,41 @@ def test_odd_headers_are_no_failure(gateway: httpx.Client, headers: dict[str, st
 def test_only_files_of_the_page_are_served(gateway: httpx.Client, path: str) -> None:
     request = httpx.Request("GET", gateway.base_url, extensions={"target": path.encode()})
     assert gateway.send(request).status_code == 404
+
+
+def test_every_operation_asks_who_calls(closed: tuple[httpx.Client, Keys]) -> None:
+    """Nothing but health, metrics and login answers strangers; who may only look changes nothing."""
+    client, keys = closed
+    paths = client.get("/openapi.json").json()["paths"]
+    operations = [(verb.upper(), path) for path, verbs in paths.items() for verb in verbs]
+    assert len(operations) > 35
+    ours = [one for one in operations if one[1] not in ("/healthz", "/readyz", "/metrics", "/session")]
+    for verb, path in ours:
+        place = re.sub(r"\{(digest|[a-z_]+)\}", lambda part: "0" * (64 if part[1] == "digest" else 32), path)
+        assert client.request(verb, place).status_code == 401, (verb, path)
+        if verb not in ("GET", "HEAD") and path != "/datasets/check-sheet":
+            assert client.request(verb, place, headers=bearer(keys["read"])).status_code == 403, (verb, path)
+
+
+def test_names_of_elsewhere_that_lead_here_are_refused(gateway: httpx.Client) -> None:
+    """A page of another site whose name was made to lead to this machine must not read what is here."""
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", "[", ""):
+        assert gateway.get("/datasets", headers={"Host": host}).status_code in (400, 403), host
+    port = gateway.base_url.port
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"):
+        assert gateway.get("/datasets", headers={"Host": host}).status_code == 200
+
+
+def test_a_named_host_is_taken(server: RunningServer) -> None:
+    with running_gateway(server.target, hosts="edna.example") as client:
+        assert client.get("/jobs", headers={"Host": "edna.example:443"}).status_code == 200
+        assert client.get("/jobs", headers={"Host": "other.example"}).status_code == 403
+
+
+def test_no_body_is_read_beyond_a_bound(gateway: httpx.Client) -> None:
+    json_ = {"Content-Type": "application/json"}
+    body = b'{"name": "x", "files": [' + b" " * (10 << 20) + b"]}"
+    for content in (body, iter([body[:1000], body[1000:]])):
+        answer = gateway.post("/datasets", content=content, headers=json_)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (413, "application/problem+json")
+    assert gateway.get("/datasets").json()["items"] == []

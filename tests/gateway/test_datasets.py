@@ -180,6 +180,28 @@ def test_a_sheet_is_checked_without_being_kept(gateway: httpx.Client) -> None:
     assert gateway.get("/datasets").json()["items"] == []
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "sheet",
+    [b"sample\t" * 100_000 + b"\n", b"sample\tr1\n" + b"A\tx\n" * 500_000,
+     b"sample\tr1\n" + b"".join(b"A%d\ty%d.fastq\n" % (n, n) for n in range(5_000))],
+    ids=["columns", "rows", "missing files"],
+)  # fmt: skip
+def test_endless_sheets_are_refused_soon(gateway: httpx.Client, sheet: bytes) -> None:
+    text = {"Content-Type": "text/plain"}
+    answer = gateway.post("/datasets/check-sheet", params={"file": ["a.fastq"]}, content=sheet, headers=text)
+    assert 1 <= len(answer.json()["problems"]) <= 200
+
+
+@pytest.mark.timeout(20)
+def test_many_files_are_announced_at_once(gateway: httpx.Client) -> None:
+    files = [{"name": f"{number}.fastq", "bytes": 1} for number in range(100_000)]
+    assert gateway.post("/datasets", json={"name": "x", "files": files}).status_code == 413
+    assert gateway.post("/datasets", json={"name": "x", "files": files[:5_000]}).status_code == 201
+    answer = gateway.post("/datasets", json={"name": "x", "files": [*files[:10], files[3]]})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/files/10/name")
+
+
 def test_who_made_a_dataset_and_admins_delete_it(stored: httpx.Client) -> None:
     dataset = begin(stored, {"samples.tsv": SHEET})
     assert stored.delete(f"/datasets/{dataset['id']}", headers=ADMIN).status_code == 204

@@ -18,6 +18,7 @@ from abyssal.samples.model import Library, is_missing
 from abyssal.samples.sheet import read_cells, read_sample_sheet
 
 MOST_SHEET_BYTES = 4 << 20
+_MOST_LINES, _MOST_COLUMNS = 10_000, 200
 _MOST_PROBLEMS = 200
 _MOST_NAMES = 10_000
 _FILE_COLUMNS = frozenset({"r1", "r2", "asvs", "table"})
@@ -71,6 +72,8 @@ def check_sheet(
     """
     if len(content) > MOST_SHEET_BYTES:
         return CheckedSheet([SheetProblem(name, f"larger than {MOST_SHEET_BYTES} bytes; is this a sample sheet?")])
+    if content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") > _MOST_LINES:
+        return CheckedSheet([SheetProblem(name, f"more than {_MOST_LINES} lines; is this a sample sheet?")])
     with tempfile.TemporaryDirectory(prefix="abyssal-sheet-") as folder:
         here = Path(folder)
         given = here / "sheet.tsv"
@@ -79,6 +82,8 @@ def check_sheet(
             header, rows = read_cells(given)
         except SampleSheetError as error:
             return CheckedSheet([SheetProblem(name, _plain(str(error), {str(given): name}))])
+        if any(len(cells) > _MOST_COLUMNS for cells in (header, *(row for _, row in rows))):
+            return CheckedSheet([SheetProblem(name, f"more than {_MOST_COLUMNS} columns; is this a sample sheet?")])
         names = _Names(files, complete=complete)
         problems, text = _rewrite(header, rows, name, names)
         given.write_text(text, encoding="utf-8")
@@ -86,6 +91,7 @@ def check_sheet(
         for neutral in known.values():
             (here / neutral).touch()
         original = {neutral: shown for shown, neutral in known.items()} | {str(given): name, f"{here}/": ""}
+        original = {found: original[found] for found in sorted(original, key=len, reverse=True)}
         if "marker" not in header and not markers:
             markers = (_ANY_MARKER,)
         libraries, found = _read(given, name, markers, original)
@@ -103,7 +109,8 @@ def _read(
         return read_sample_sheet(sheet, markers=tuple(markers)), []
     except SampleSheetError as error:
         found = [
-            SheetProblem(name, _plain(text, original), row, column or None) for row, column, text in error.problems
+            SheetProblem(name, _plain(text, original), row, column or None)
+            for row, column, text in error.problems[:_MOST_PROBLEMS]
         ]
         return (), found or [SheetProblem(name, _plain(str(error), original))]
     except AbyssalError as error:
@@ -127,7 +134,8 @@ class _Names:
         stand_in = self.invented.setdefault(shown, f"missing-{len(self.invented)}.fastq")
         if not self._complete:
             return stand_in, None
-        near = difflib.get_close_matches(shown, list(self._files)[:_MOST_NAMES], n=1, cutoff=0.6)
+        looked_at = [] if len(self.invented) > _MOST_PROBLEMS else list(self._files)[:_MOST_NAMES]
+        near = difflib.get_close_matches(shown, looked_at, n=1, cutoff=0.6)
         hint = f"; did you mean {near[0]}?" if near else ""
         return stand_in, f"{shown[:200]}: no such file in the dataset{hint}"
 
@@ -154,8 +162,9 @@ def _rewrite(
 
 
 def _plain(text: str, original: Mapping[str, str]) -> str:
-    for found in sorted(original, key=len, reverse=True):
-        text = text.replace(found, original[found])
+    """Put the user's names for ours, longer ones first."""
+    for found, shown in original.items():
+        text = text.replace(found, shown)
     return text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,12 @@ class Uploads:
             TooLarge: beyond a cap.
         """
         rows: list[dict[str, Any]] = []
+        names: set[str] = set()
+        total = 0
         for place, file in enumerate(files):
-            rows.append(self._row(rows, file, place, f"#/files/{place}"))
+            total += file["bytes"]
+            rows.append(self._row(names, total, file, place, f"#/files/{place}"))
+            names.add(file["name"])
         document: Document = {
             ID: secrets.token_hex(16), "state": UPLOADING, "owner": owner, "created": time.time(), "name": name,
             "files": rows, "problems": [], "sheet": None, "contents": [],
@@ -93,7 +97,8 @@ class Uploads:
             rows = [row for row in dataset["files"] if row["name"] != file["name"]]
             replaced = [row for row in dataset["files"] if row["name"] == file["name"]]
             number = max((row["index"] for row in dataset["files"]), default=-1) + 1
-            rows.append(self._row(rows, file, number, "#"))
+            total = sum(row["bytes"] for row in rows) + file["bytes"]
+            rows.append(self._row({row["name"] for row in rows}, total, file, number, "#"))
             values = {"files": rows, "state": UPLOADING, "problems": [], "sheet": None}
             changed = self._store.update(UPLOADS, dataset, values)
             if changed is not None:
@@ -160,17 +165,16 @@ class Uploads:
         return dataset
 
     def _row(
-        self, others: Sequence[Mapping[str, Any]], file: Mapping[str, Any], index: int, pointer: str
+        self, others: Collection[str], total: int, file: Mapping[str, Any], index: int, pointer: str
     ) -> dict[str, Any]:
-        problem = name_problem(file["name"])
-        if problem is None and any(row["name"] == file["name"] for row in others):
-            problem = "this name occurs twice"
+        """Return the row of a file beside ``others``, with which the dataset has ``total`` bytes."""
+        problem = "this name occurs twice" if file["name"] in others else name_problem(file["name"])
         if problem:
             raise InvalidRequest(problem, field=f"{pointer}/name")
         if len(others) >= self._limits.files:
             message = f"more than {self._limits.files} files; send an archive"
             raise TooLarge(message, field=f"{pointer}/name")
-        if sum(row["bytes"] for row in others) + file["bytes"] > self._limits.bytes:
+        if total > self._limits.bytes:
             message = f"more than {self._limits.bytes} bytes in one dataset"
             raise TooLarge(message, field=f"{pointer}/bytes")
         return {"index": index, "name": file["name"], "bytes": file["bytes"], "sha256": file.get("sha256")}

@@ -17,7 +17,7 @@ from abyssal import __version__
 from abyssal.client import Access
 from abyssal.client.asynchronous import AsyncClient
 from abyssal.errors import AbyssalError
-from abyssal_server.datasets.uploads import WrongOffset
+from abyssal_server.datasets.uploads import PIECE_BYTES, WrongOffset
 from abyssal_server.errors import Unauthenticated
 from abyssal_server.gateway import examples
 from abyssal_server.gateway.inference import InferenceRunner
@@ -30,6 +30,7 @@ from abyssal_server.gateway.settings import GatewaySettings
 from abyssal_server.gateway.state import GatewayState
 
 _MOST_PROBLEMS = 20
+_ROOM_FOR_FORMS = 1 << 20
 _BULK_ATTEMPTS = 12
 _SMALL_ATTEMPTS = 2
 """A call that ends while it is sent hides its status; the second attempt learns it."""
@@ -54,7 +55,10 @@ def create_app(settings: GatewaySettings) -> FastAPI:
             allow_headers=["authorization", "content-type", "idempotency-key", "prefer", "upload-offset", CSRF_HEADER],
             expose_headers=["location", "upload-offset", "upload-length", "retry-after", "etag", REQUEST_ID],
         )  # fmt: skip
-    app.add_middleware(RequestGuard, metrics=state.metrics, origins=settings.origins)
+    app.add_middleware(
+        RequestGuard, metrics=state.metrics, origins=settings.origins, hosts=settings.known_hosts,
+        most_bytes=max(settings.upload_bytes, PIECE_BYTES) + _ROOM_FOR_FORMS,
+    )  # fmt: skip
     app.add_exception_handler(AbyssalError, _abyssal_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)

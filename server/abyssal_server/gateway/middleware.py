@@ -6,13 +6,15 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from abyssal_server.errors import Forbidden
+from abyssal.errors import AbyssalError
+from abyssal_server.errors import Forbidden, TooLarge
 from abyssal_server.gateway.metrics import GatewayMetrics
 from abyssal_server.gateway.problems import error_response
 
@@ -37,12 +39,24 @@ class RequestGuard:
         app: what it guards.
         metrics: where requests are counted.
         origins: other sites whose pages may change things here.
+        hosts: names that requests may be sent to; empty: any.
+        most_bytes: of any body.
     """
 
-    def __init__(self, app: ASGIApp, metrics: GatewayMetrics, origins: Sequence[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: GatewayMetrics,
+        origins: Collection[str],
+        hosts: Collection[str],
+        most_bytes: int,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._origins = frozenset(origins)
+        self._hosts = frozenset(hosts)
+        self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -67,21 +81,43 @@ class RequestGuard:
             await send(message)
 
         try:
-            if self._is_forged(scope["method"], headers):
-                refused = Forbidden("requests of pages on other sites are not taken; see ABYSSAL_GATEWAY_CORS_ORIGINS")
+            refused = self._refusal(scope["method"], headers)
+            if refused is None:
+                await self._app(scope, self._bounded(receive), send_with_headers)
+            else:
                 answer = error_response(refused, instance=scope["path"], request_id=request_id)
                 await answer(scope, receive, send_with_headers)
-            else:
-                await self._app(scope, receive, send_with_headers)
         finally:
             self._note(scope, status, time.monotonic() - started, request_id)
 
-    def _is_forged(self, method: str, headers: Headers) -> bool:
-        """Whether a browser sends this for a page of another site: without keys and logins nothing else tells."""
+    def _bounded(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._most_bytes:
+                # What reads a body as JSON lets no other error through.
+                raise HTTPException(413, f"the body is larger than {self._most_bytes} bytes")
+            return message
+
+        return receive_bounded
+
+    def _refusal(self, method: str, headers: Headers) -> AbyssalError | None:
+        """Return why a request is not looked at, None when it is."""
+        host = headers.get("host", "")
+        if self._hosts and _hostname(f"//{host}") not in self._hosts:
+            return Forbidden(f"requests to {host[:100]!r} are not taken; name it in ABYSSAL_GATEWAY_HOSTS")
+        # Whether a browser sends this for a page of another site: without keys and logins nothing else tells.
         origin = headers.get("origin")
-        if method in _SAFE_METHODS or origin is None or origin in self._origins:
-            return False
-        return urlsplit(origin).netloc != headers.get("host", "")
+        own = origin is None or origin in self._origins or (_hostname(origin) and urlsplit(origin).netloc == host)
+        if method not in _SAFE_METHODS and not own:
+            return Forbidden("requests of pages on other sites are not taken; see ABYSSAL_GATEWAY_CORS_ORIGINS")
+        length = headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._most_bytes:
+            return TooLarge(f"the body is larger than {self._most_bytes} bytes", field="")
+        return None
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = getattr(scope.get("route"), "path", "none")
@@ -89,3 +125,10 @@ class RequestGuard:
         self._metrics.seconds.labels(route).observe(seconds)
         milliseconds = 1000 * seconds
         logger.info("%s %r %d %.1f ms request %s", scope["method"], scope["path"], status, milliseconds, request_id)
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""

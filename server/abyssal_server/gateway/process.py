@@ -54,5 +54,8 @@ def run_gateway(settings: GatewaySettings, *, port_file: Path | None = None) -> 
     logger.info("settings: %s", settings.model_dump_json())
     bound = listen(settings)
     address = f"{settings.host}:{bound.getsockname()[1]}"
-    config = uvicorn.Config(create_app(settings), log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        create_app(settings), log_config=None, access_log=False, server_header=False,
+        proxy_headers=bool(settings.proxies), forwarded_allow_ips=settings.proxies,
+    )  # fmt: skip
     _AnnouncedServer(config, address, port_file).run(sockets=[bound])

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from abyssal_server.places import PlaceSettings
+from abyssal_server.settings import LOOPBACK
 
 
 class GatewaySettings(PlaceSettings):
@@ -55,9 +56,26 @@ class GatewaySettings(PlaceSettings):
     secure_cookies: bool = Field(
         default=False, description="Send cookies over HTTPS only; set it where a proxy offers HTTPS."
     )
+    hosts: str = Field(
+        "",
+        description="Names that requests may be sent to, separated by commas; empty: any, on loopback only its own.",
+    )
+    proxies: str = Field(
+        "", description="Addresses of proxies whose X-Forwarded-For and -Proto are believed, separated by commas."
+    )
     cors_origins: str = Field("", description="Origins that pages elsewhere may call from, separated by commas.")
 
     @property
     def origins(self) -> list[str]:
         """The allow-list of origins."""
-        return [origin.strip() for origin in self.cors_origins.split(",") if origin.strip()]
+        return _words(self.cors_origins)
+
+    @property
+    def known_hosts(self) -> frozenset[str]:
+        """The allow-list of hosts; empty: any. A page elsewhere may let its own name lead to this machine."""
+        named = _words(self.hosts)
+        return frozenset([*named, *LOOPBACK] if named or self.host in LOOPBACK else [])
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]

@@ -51,12 +51,16 @@ class BundleStore:
         """Return the verified bundle at a location.
 
         Raises:
-            UsageError: there is nothing of this name.
+            UsageError: there is nothing of this name, or it cannot be looked at.
             BundleError: the bundle is incomplete, altered or not signed as it must be.
         """
         from abyssal.bundle.registry import open_location
 
-        return open_location(location, cache=self._cache)
+        try:
+            return open_location(location, cache=self._cache)
+        except OSError as error:
+            message = f"{location}: {error.strerror}; may the service read there?"
+            raise UsageError(message) from error
 
     def load(self, opened: Bundle) -> LoadedModel:
         """Load a bundle, which warms it up, and score its golden sequences.

@@ -17,7 +17,7 @@ from abyssal.stores.documents import Document
 from abyssal.stores.objects import ObjectStore
 from abyssal.taxonomy.classifications import tsv_header, tsv_rows
 from abyssal_server.access import Caller
-from abyssal_server.errors import InvalidRequest, Overloaded
+from abyssal_server.errors import DeadlinePassed, InvalidRequest, Overloaded
 from abyssal_server.gateway import examples
 from abyssal_server.gateway.bodies import read_upload
 from abyssal_server.gateway.exports import FORMATS, WRITTEN_FORMATS, write_export
@@ -60,7 +60,12 @@ async def classify(
         message = "the gateway is full; try again later, or use the gRPC service for bulk work"
         raise Overloaded(message, retry_after=2.0)
     async with state.room:
-        records, novelty = await read_upload(request, state.settings)
+        try:
+            async with asyncio.timeout(state.settings.request_seconds):
+                records, novelty = await read_upload(request, state.settings)
+        except TimeoutError as error:
+            message = f"the body did not arrive within {state.settings.request_seconds:g} seconds"
+            raise DeadlinePassed(message) from error
         question = {"model": model, "marker": marker, "fallback": fallback}
         wants_job = "respond-async" in {word.strip().lower() for word in prefer.split(",")}
         if wants_job or len(records) > state.settings.small_sequences:
