@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,14 +149,25 @@ def _write(arguments: argparse.Namespace, ranks: tuple[str, ...], chunks: Iterab
     from abyssal.inference.terminal import ReadableTable
 
     table = ReadableTable(_SHOWN_ROWS)
-    watched = _with_progress(table.watch(chunks) if arguments.table else chunks, arguments.file)
+    found = Counter[str]()
+    watched = _with_progress(_counted(table.watch(chunks) if arguments.table else chunks, found), arguments.file)
     if arguments.output is None:
         rows = sum(len(ids) for ids, _ in watched)
     else:
         rows = write_table(arguments.output, ranks, watched)
-        logger.info("%d sequences classified, written to %s", rows, arguments.output)
+        logger.info(
+            "%d sequences classified (%d with a name, %d of a putative taxon), written to %s",
+            rows, found["named"], found["putative"], arguments.output,
+        )  # fmt: skip
     if arguments.table:
         sys.stdout.write(table.render(rows))
+
+
+def _counted(chunks: Iterable[AnsweredChunk], found: Counter[str]) -> Iterator[AnsweredChunk]:
+    for ids, answers in chunks:
+        found["named"] += int((answers.accepted >= 0).sum())
+        found["putative"] += sum(map(bool, answers.putative_taxon))
+        yield ids, answers
 
 
 def _with_progress(chunks: Iterable[AnsweredChunk], file: Path) -> Iterator[AnsweredChunk]:
