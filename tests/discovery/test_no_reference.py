@@ -104,17 +104,18 @@ def test_reads_without_a_reference_become_taxa(made: Made) -> None:
 
 
 def test_the_bundle_assigns_new_reads_on_the_command_line(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Made, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     write_fasta(tmp_path / "new.fasta", [*((f"r{n}", new_read(n)) for n in range(4)), ("stranger", STRANGER)])
     target = tmp_path / "answers.tsv"
+    caplog.set_level("INFO")
     assert main(["classify", str(tmp_path / "new.fasta"), "--bundle", str(made.bundle), "-o", str(target)]) == 0
     with target.open() as table:
         answers = {row["Feature ID"]: row for row in csv.DictReader(table, delimiter="\t")}
     expected = {f"r{n}": made.taxon_of(ANCESTORS[n]) for n in range(4)} | {"stranger": ""}
     assert {name: row["putative_taxon"] for name, row in answers.items()} == expected
     assert {row["Taxon"] for row in answers.values()} == {"Unassigned"}
-    assert "5 sequences classified (0 with a name, 4 of a putative taxon), written to" in capsys.readouterr().err
+    assert "5 sequences classified (0 with a name, 4 of a putative taxon), written to" in caplog.text
     assert json.loads((made.bundle / "manifest.json").read_text())["ranks"] == []
 
 
