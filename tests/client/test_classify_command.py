@@ -140,7 +140,9 @@ def test_broken_file_is_exit_1_and_leaves_nothing(
     assert {path.name for path in tmp_path.iterdir()} == {"reads"}
 
 
-def test_users_mistakes_are_exit_2(run: Run, tiny_bundle: Path, fasta: Path, tmp_path: Path) -> None:
+def test_users_mistakes_are_exit_2(
+    run: Run, service: RunningServer, tiny_bundle: Path, fasta: Path, tmp_path: Path
+) -> None:
     for arguments in (
         (tmp_path / "missing.fasta", "--bundle", tiny_bundle, "-o", tmp_path / "out.tsv"),
         (fasta, "--bundle", tmp_path / "missing", "-o", tmp_path / "out.tsv"),
@@ -148,6 +150,7 @@ def test_users_mistakes_are_exit_2(run: Run, tiny_bundle: Path, fasta: Path, tmp
         (fasta, "--bundle", tiny_bundle, "--server", "x:1", "-o", tmp_path / "out.tsv"),
         (fasta.parent, "--bundle", tiny_bundle, "-o", tmp_path / "out.tsv"),
         (fasta, "--bundle", tiny_bundle, "-o", fasta / "out.tsv"),
+        (fasta, "--server", service.target, "--marker", "nothing of the kind", "-o", tmp_path / "out.tsv"),
         *((fasta, "--server", target, "-o", tmp_path / "out.tsv") for target in ("", "host", "x:99999", "http://x:1")),
     ):
         result = run("classify", *arguments)

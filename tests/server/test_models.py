@@ -13,7 +13,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from support.serving import PacedClassifier, RunningServer, paced_model, rows_of, running_store
+from support.serving import OneModel, PacedClassifier, RunningServer, paced_model, rows_of, running_store
 
 from abyssal.client import AsyncClient, Client, ServiceError
 from abyssal.errors import BundleError, ConfigError, UsageError
@@ -332,6 +332,29 @@ def test_unknown_choice_names_the_resource(channel: grpc.Channel) -> None:
     resource = error_details_pb2.ResourceInfo()
     assert any(packed.Unpack(resource) for packed in status_pb2.Status.FromString(raw).details)
     assert (resource.resource_type, resource.resource_name) == ("model", "its")
+
+
+@pytest.mark.parametrize("choice", [{"name": "x" * 50_000}, {"version": "\U0001f41f" * 9000}, {"marker": "a\n" * 9000}])
+def test_a_long_name_is_not_found_instead_of_breaking_the_call(channel: grpc.Channel, choice: dict[str, str]) -> None:
+    config = classification_pb2.ClassifyConfig(model=common_pb2.ModelSelector(**choice))
+    with pytest.raises(grpc.RpcError) as unknown:
+        classification_pb2_grpc.ClassificationStub(channel).Classify(classification_pb2.ClassifyRequest(config=config))
+    assert unknown.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "location", ["", "x" * 1000, "y" * 100_000, "/tmp\0/x", "a\nb", "../../..", "s3://", "/etc/passwd"]
+)
+def test_a_location_that_cannot_be_is_the_callers_mistake(tmp_path: Path, location: str) -> None:
+    store = OneModel(paced_model(PacedClassifier()))
+    with (
+        running_store(store, "here", admin_token=TOKEN) as running,
+        grpc.insecure_channel(running.target) as channel,
+    ):
+        store.open = BundleStore(tmp_path).open  # type: ignore[method-assign,assignment]
+        with pytest.raises(grpc.RpcError) as refused:
+            admin_call(channel, "LoadModel", location=location)
+        assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_status_says_what_is_done_without(shelf: Shelf) -> None:

@@ -154,6 +154,12 @@ def test_impossible_novelty_is_refused(
     assert [violation.field for violation in violations] == [field]
 
 
+def test_an_unknown_fallback_mode_is_refused(stub: classification_pb2_grpc.ClassificationStub) -> None:
+    with pytest.raises(grpc.RpcError, match="no fallback mode 99") as refused:
+        stub.Classify(messages.ClassifyRequest(config=messages.ClassifyConfig(fallback=99)))  # type: ignore[arg-type]
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 def test_unknown_model_and_taxonomy_are_not_found(
     stub: classification_pb2_grpc.ClassificationStub, channel: grpc.Channel
 ) -> None:

@@ -16,6 +16,10 @@ _HIGHEST_PORT = 65535
 _BROKEN_WRITE = "Internal error from Core"
 """What grpc.aio says when a call ended while a message was being sent, whatever status the service ended it with."""
 _RETRYABLE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+_CALLERS_MISTAKES = (
+    grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED,
+)  # fmt: skip
 
 
 class ServiceError(AbyssalError):
@@ -29,6 +33,7 @@ class ServiceError(AbyssalError):
     def __init__(self, message: str, *, code: grpc.StatusCode, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.exit_code = UsageError.exit_code if code in _CALLERS_MISTAKES else AbyssalError.exit_code
         self.retry_after = retry_after
 
 
@@ -62,7 +67,8 @@ def service_error(error: grpc.RpcError | grpc.aio.AioRpcError, target: str) -> S
     trailers = dict(metadata)
     retry_after = float(trailers[_PUSHBACK]) / 1000 if _PUSHBACK in trailers else None
     if code in _RETRYABLE:
-        hint = "is it running, and is the address right?" if retry_after is None else "try again later"
+        hint = "is it running, is the address right, and does it ask for TLS or a certificate?"
+        hint = hint if retry_after is None else "try again later"
         message = f"service at {target}: {details} ({hint})"
         return ServiceUnavailable(message, code=code, retry_after=retry_after)
     return ServiceError(f"service at {target}: {code.name}: {details}", code=code, retry_after=retry_after)
