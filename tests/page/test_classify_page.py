@@ -122,6 +122,8 @@ def test_lineages_and_new_taxa_lead_back_to_their_rows(results: Page, screenshot
     results.get_by_role("tab", name="Lineages").click()
     expect(results.locator(".plot .sunburstlayer .slice").first).to_be_visible()
     results.screenshot(path=screenshots / "lineages.png", full_page=True)
+    tools = results.locator(".modebar-btn").evaluate_all("all => all.map((one) => one.dataset.title)")
+    assert tools == ["Download plot as a PNG"]  # none that sends the chart to the library's maker
     results.get_by_label("Names at rank").select_option(label="family")
     results.get_by_role("button", name="Family1").click()
     expect(results.get_by_text("Within Family1")).to_be_visible()

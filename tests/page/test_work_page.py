@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from support.gateways import ADMIN_TOKEN
+from support.gateways import ADMIN, ADMIN_TOKEN
 from support.pages import MARKER, Site, log_in
 
 pytestmark = pytest.mark.timeout(120)
@@ -77,6 +77,22 @@ def test_key_is_checked_and_opens_what_administrators_may(page: Page, site: Site
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("button", name="Log in")).to_be_visible()
     expect(page.get_by_role("button", name="Let toy")).to_have_count(0)
+
+
+def test_administrators_see_who_did_what(page: Page, site: Site, screenshots: Path) -> None:
+    made = site.client.post("/datasets", json={"name": "mistake", "files": []}).json()["id"]
+    site.client.delete(f"/datasets/{made}", headers=ADMIN)
+    page.goto("/#/audit")
+    expect(page.get_by_text("You need a key to see this.")).to_be_visible()
+    expect(page.get_by_role("link", name="Audit log")).to_have_count(0)
+    page.goto("/#/models")
+    log_in(page, ADMIN_TOKEN)
+    page.get_by_role("link", name="Audit log").click()
+    row = page.get_by_role("row").filter(has_text=made[:12])
+    expect(row).to_contain_text("Deleted a dataset")
+    expect(row).to_contain_text("admin")
+    expect(page.get_by_role("button", name="Show older ones")).to_be_hidden()
+    page.screenshot(path=screenshots / "audit.png", full_page=True)
 
 
 def test_report_is_shown_in_a_sandbox(page: Page, site: Site, screenshots: Path) -> None:
