@@ -30,7 +30,7 @@ rule benchmark_dataset:
     threads: 1
     resources:
         mem_mb=megabytes(3000),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         folder=str(BENCHMARK_FOLDER),
         scale=config_model.benchmark.scale,
@@ -62,7 +62,7 @@ rule benchmark_case:
     threads: 1
     resources:
         mem_mb=megabytes(2000),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         folder=str(BENCHMARK_FOLDER),
         # Only what draws the queries, so that other keys leave the cases alone.
@@ -92,7 +92,7 @@ rule benchmark_ours:
     threads: 1
     resources:
         mem_mb=megabytes(4000),
-        runtime="2h",
+        runtime=minutes(120),
     params:
         encoder=config_model.encoder.name,
         settings=config_model.train.model_dump(),
@@ -120,7 +120,7 @@ rule benchmark_peers:
     threads: 1
     resources:
         mem_mb=megabytes(5000),
-        runtime="4h",
+        runtime=minutes(240),
     params:
         peers=config_model.benchmark.peers,
         seed=config_model.seed,
@@ -146,7 +146,7 @@ rule benchmark_communities:
     threads: 2
     resources:
         mem_mb=megabytes(4000),
-        runtime="2h",
+        runtime=minutes(120),
     params:
         encoder=config_model.encoder.name,
         seed=config_model.seed,
@@ -171,7 +171,7 @@ rule benchmark_speed:
     threads: 2
     resources:
         mem_mb=megabytes(6000),
-        runtime="2h",
+        runtime=minutes(120),
     params:
         encoder=config_model.encoder.name,
         settings=config_model.train.model_dump(),
@@ -205,7 +205,7 @@ rule benchmark_summary:
     threads: 1
     resources:
         mem_mb=megabytes(3000),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         settings=config_model.benchmark.model_dump(),
         folder=str(BENCHMARK_FOLDER),
@@ -241,7 +241,7 @@ rule benchmark_discovery:
     threads: 1
     resources:
         mem_mb=megabytes(4000),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         datasets=DISCOVERY_DATASETS,
         seed=config_model.seed,

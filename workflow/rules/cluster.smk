@@ -22,7 +22,7 @@ rule cluster:
     threads: 1
     resources:
         mem_mb=megabytes(3000, 20),
-        runtime="30m",
+        runtime=minutes(30),
     params:
         settings=config_model.cluster.model_dump(),
         seed=config_model.seed,

@@ -204,6 +204,16 @@ def megabytes(least, per_input_megabyte=0):
     return mem_mb
 
 
+def minutes(least, per_input_gigabyte=0):
+    """A time function like ``megabytes``; shares are what was measured (tests/benchmarks/scale) several times over."""
+
+    def runtime(wildcards, input, attempt):
+        extra = per_input_gigabyte * input.size_mb / 1024 if per_input_gigabyte else 0
+        return int(least + extra) * attempt
+
+    return runtime
+
+
 def check_inputs():
     """End the run before anything is planned when the sheet or a marker is wrong; all else finds out one job later."""
     for name, marker in config_model.markers.items():

@@ -16,7 +16,7 @@ rule embed_asvs:
     threads: 2
     resources:
         mem_mb=megabytes(2000),
-        runtime="20m",
+        runtime=minutes(20),
         gpu=1,
     params:
         batch_size=config_model.encoder.batch_size,
@@ -56,7 +56,7 @@ rule fetch_encoder:
     threads: 1
     resources:
         mem_mb=megabytes(2000),
-        runtime="20m",
+        runtime=minutes(20),
     params:
         encoder=config_model.encoder.model_dump(),
         # A local encoder's digest, so that new weights below an old name rerun the stage.
@@ -105,7 +105,7 @@ rule gather_vectors:
     threads: 1
     resources:
         mem_mb=megabytes(1000),
-        runtime="20m",
+        runtime=minutes(20),
     params:
         code=code_digest("encoder.shards"),
     script:

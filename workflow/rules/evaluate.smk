@@ -14,7 +14,7 @@ rule evaluate:
     threads: 2
     resources:
         mem_mb=megabytes(4000, 40),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         train=config_model.train.model_dump(),
         evaluate=config_model.evaluate.model_dump(),

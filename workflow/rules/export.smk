@@ -27,7 +27,7 @@ rule export:
     threads: 1
     resources:
         mem_mb=megabytes(1000, 20),
-        runtime="20m",
+        runtime=minutes(20),
     params:
         marker=marker_settings,
         reference=reference_name,
@@ -58,7 +58,7 @@ rule diversity:
     threads: 1
     resources:
         mem_mb=megabytes(1000, 20),
-        runtime="20m",
+        runtime=minutes(20),
     params:
         code=code_digest("diversity", "exports.source"),
     script:
@@ -80,8 +80,8 @@ rule multiqc:
         "../../envs/export.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=megabytes(200),
+        runtime=minutes(10),
     params:
         code=code_digest("exports.multiqc"),
     script:

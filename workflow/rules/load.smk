@@ -16,7 +16,7 @@ rule build_reference:
     resources:
         # Profiles for the suspect search take most: up to 1 GB, whatever the size of the file.
         mem_mb=megabytes(2000, per_input_megabyte=20),
-        runtime="2h",
+        runtime=minutes(120),
     params:
         reference=reference_content,
         marker=marker_settings,
@@ -39,7 +39,7 @@ rule fit_gate:
     threads: 1
     resources:
         mem_mb=megabytes(1000, per_input_megabyte=10),
-        runtime="30m",
+        runtime=minutes(30),
     params:
         quantile=config_model.cluster.gate_quantile,
         seed=config_model.seed,
@@ -64,7 +64,7 @@ rule record_datasets:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="10m",
+        runtime=minutes(10),
     params:
         store=config_model.package.metadata,
         reference=reference_settings,

@@ -20,7 +20,7 @@ rule package:
     threads: 1
     resources:
         mem_mb=megabytes(2000, 20),
-        runtime="20m",
+        runtime=minutes(20),
     params:
         version=config_model.package.version,
         marker=marker_settings,
@@ -50,8 +50,8 @@ rule provenance:
         "../../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="10m",
+        mem_mb=megabytes(200),
+        runtime=minutes(10),
     params:
         config=science_of,
         rules=rule_graph,
@@ -74,8 +74,8 @@ rule publish:
         "../../envs/learn.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime="30m",
+        mem_mb=megabytes(200),
+        runtime=minutes(30),
     params:
         registry=config_model.package.registry,
         code=code_digest("bundle.registry"),
@@ -100,7 +100,7 @@ rule record_run:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="10m",
+        runtime=minutes(10),
     params:
         store=config_model.package.metadata,
         code=code_digest("stores.study_records"),

@@ -21,7 +21,7 @@ rule check_libraries:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="60m",
+        runtime=minutes(20, 5),
     params:
         markers=list(config_model.markers),
         code=code_digest("samples.libraries", "samples.sheet"),
@@ -43,7 +43,7 @@ rule demultiplex:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="4h",
+        runtime=minutes(60, 60),
     params:
         tags=tags_of_pool,
         orientation=config_model.preprocess.trim.orientation,
@@ -76,7 +76,7 @@ rule trim_primers:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="60m",
+        runtime=minutes(20, 20),
     params:
         primers=library_primers,
         other_markers=other_markers,
@@ -110,7 +110,7 @@ rule merge_pairs:
     threads: 1
     resources:
         mem_mb=megabytes(500),
-        runtime="60m",
+        runtime=minutes(30),
     params:
         paired=is_paired,
         settings=config_model.preprocess.merge.model_dump(),
@@ -141,8 +141,9 @@ rule filter_reads:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(500, 2),
-        runtime="60m",
+        # Its input is made in the same group of jobs: no share of it could be asked for.
+        mem_mb=megabytes(1500),
+        runtime=minutes(30),
     params:
         window=length_window,
         method=config_model.preprocess.denoise.method,
@@ -169,7 +170,7 @@ rule denoise:
     threads: 2
     resources:
         mem_mb=megabytes(1000, 6),
-        runtime="4h",
+        runtime=minutes(60, 240),
     params:
         settings=config_model.preprocess.denoise.model_dump(exclude={"pooling"}),
         code=code_digest("reads.variants"),
@@ -199,7 +200,7 @@ rule remove_chimeras:
     threads: 1
     resources:
         mem_mb=megabytes(500, 10),
-        runtime="4h",
+        runtime=minutes(60, 60),
     params:
         settings=(
             config_model.preprocess.chimeras.model_dump(exclude={"reference"})
@@ -229,7 +230,7 @@ rule map_back:
     threads: 1
     resources:
         mem_mb=megabytes(1000, 2),
-        runtime="4h",
+        runtime=minutes(60, 60),
     params:
         identity=config_model.preprocess.map_back_identity,
         code=code_digest("reads.map_back", "reads.variants"),
@@ -268,7 +269,7 @@ rule count_asvs:
     threads: 1
     resources:
         mem_mb=megabytes(1000, 8),
-        runtime="60m",
+        runtime=minutes(30, 30),
     params:
         pools=pools_for_counting,
         controls=config_model.preprocess.controls.model_dump(),

@@ -10,7 +10,7 @@ rule pretrain:
     threads: 2
     resources:
         mem_mb=megabytes(6000),
-        runtime="60m",
+        runtime=minutes(60),
         gpu=1,
     params:
         settings=config_model.pretrain.model_dump(),

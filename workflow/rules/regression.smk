@@ -18,7 +18,7 @@ rule regress:
     threads: 1
     resources:
         mem_mb=megabytes(1500, 20),
-        runtime="30m",
+        runtime=minutes(30),
     params:
         settings=config_model.regression.model_dump(),
         seed=config_model.seed,

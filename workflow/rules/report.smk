@@ -31,7 +31,7 @@ rule report:
     threads: 1
     resources:
         mem_mb=megabytes(1500, 20),
-        runtime="10m",
+        runtime=minutes(10),
     params:
         config=science_of,
         assets=assets_digest(),
@@ -70,7 +70,7 @@ rule study_report:
     threads: 1
     resources:
         mem_mb=megabytes(1500, 20),
-        runtime="10m",
+        runtime=minutes(10),
     params:
         markers=list(config_model.markers),
         assets=assets_digest(),

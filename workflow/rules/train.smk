@@ -15,7 +15,7 @@ rule train:
     threads: 2
     resources:
         mem_mb=megabytes(4000, 40),
-        runtime="60m",
+        runtime=minutes(60),
     params:
         settings=config_model.train.model_dump(),
         marker=marker_settings,
@@ -42,7 +42,7 @@ rule classify_asvs:
     threads: 2
     resources:
         mem_mb=megabytes(3000, 20),
-        runtime="30m",
+        runtime=minutes(30),
     params:
         fallback=config_model.fallback.model_dump(),
         code=code_digest("taxonomy"),
