@@ -169,7 +169,7 @@ rule denoise:
         "../../envs/preprocess.yaml"
     threads: 2
     resources:
-        mem_mb=megabytes(1000, 6),
+        mem_mb=megabytes(1000, 4),
         runtime=minutes(60, 240),
     params:
         settings=config_model.preprocess.denoise.model_dump(exclude={"pooling"}),
@@ -199,7 +199,7 @@ rule remove_chimeras:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(500, 10),
+        mem_mb=megabytes(500, 2),
         runtime=minutes(60, 60),
     params:
         settings=(
@@ -229,7 +229,7 @@ rule map_back:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1000, 2),
+        mem_mb=megabytes(1000, 1),
         runtime=minutes(60, 60),
     params:
         identity=config_model.preprocess.map_back_identity,
@@ -268,7 +268,7 @@ rule count_asvs:
         "../../envs/preprocess.yaml"
     threads: 1
     resources:
-        mem_mb=megabytes(1000, 8),
+        mem_mb=megabytes(1000, 2),
         runtime=minutes(30, 30),
     params:
         pools=pools_for_counting,
