@@ -22,6 +22,10 @@ from abyssal.discovery.clusterers import (
     VsearchClusterer,
     make_clusterer,
 )
+from abyssal.discovery.describe import EmbeddedReference
+from abyssal.discovery.pair_linkage import PairLinkageClusterer
+from abyssal.discovery.pairs import fit_pairs
+from abyssal.discovery.parts import PartwiseClusterer
 from abyssal.discovery.stability import singletons_for_noise
 
 needs_swarm = pytest.mark.skipif(shutil.which("swarm") is None, reason="swarm is not installed (apt-get install swarm)")
@@ -31,24 +35,40 @@ CLUSTERERS = [
     pytest.param(KMeansClusterer(0.4), id="kmeans"),
     pytest.param(AverageLinkageClusterer(0.4), id="average-linkage"),
     pytest.param(VsearchClusterer(0.9), id="vsearch"),
+    pytest.param("pair-linkage", id="pair-linkage"),
+    pytest.param(PartwiseClusterer(KMeansClusterer(0.4), 0.4, 20), id="kmeans in parts"),
     pytest.param(SwarmClusterer(), id="swarm", marks=needs_swarm),
 ]
 FINDS_FAMILIES = CLUSTERERS[1:-1]
 """Without UMAP, which is slow, and swarm, to which members four substitutions apart are strangers."""
 
 
+@pytest.fixture(scope="module")
+def pair_linkage(named_families: EmbeddedReference) -> PairLinkageClusterer:
+    """Has learnt on other families."""
+    model = fit_pairs(named_families, 0, seed=1)
+    assert model is not None
+    return PairLinkageClusterer(model, 0.6)
+
+
+@pytest.fixture
+def clusterer(request: pytest.FixtureRequest, pair_linkage: PairLinkageClusterer) -> Clusterer:
+    """The clusterer of a parameter, which names the one that has to learn first."""
+    return pair_linkage if request.param == "pair-linkage" else request.param
+
+
 def empty_items() -> ClusterItems:
     return ClusterItems(np.zeros((0, 8), dtype=np.float32), (), np.zeros(0, dtype=np.int64))
 
 
-@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("clusterer", CLUSTERERS, indirect=True)
 def test_no_items_give_no_labels(clusterer: Clusterer) -> None:
     labels = clusterer.partition(empty_items())
     assert labels.shape == (0,)
     assert labels.dtype == np.int64
 
 
-@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("clusterer", CLUSTERERS, indirect=True)
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_items_each_get_a_label(clusterer: Clusterer, count: int, families) -> None:
     items = families(count, 1).items
@@ -58,13 +78,13 @@ def test_few_items_each_get_a_label(clusterer: Clusterer, count: int, families) 
     assert len(set(singletons_for_noise(labels).tolist())) == count
 
 
-@pytest.mark.parametrize("clusterer", FINDS_FAMILIES)
+@pytest.mark.parametrize("clusterer", FINDS_FAMILIES, indirect=True)
 def test_families_are_found(clusterer: Clusterer, families) -> None:
     made = families(6, 8)
     assert adjusted_rand_score(made.truth, singletons_for_noise(clusterer.partition(made.items))) > 0.9
 
 
-@pytest.mark.parametrize("clusterer", CLUSTERERS[1:])
+@pytest.mark.parametrize("clusterer", CLUSTERERS[1:], indirect=True)
 def test_the_order_of_items_does_not_matter(clusterer: Clusterer, families) -> None:
     made = families(6, 8)
     labels = clusterer.partition(made.items)
@@ -74,13 +94,23 @@ def test_the_order_of_items_does_not_matter(clusterer: Clusterer, families) -> N
     np.testing.assert_array_equal(shuffled, labels[order])
 
 
-@pytest.mark.parametrize("clusterer", CLUSTERERS[1:])
+@pytest.mark.parametrize("clusterer", CLUSTERERS[1:], indirect=True)
+def test_subsets_are_grouped_as_if_alone(clusterer: Clusterer, families) -> None:
+    items = families(6, 8, seed=7).items
+    order = np.random.default_rng(2).permutation(len(items))
+    subset = order[:30]
+    whole, part = clusterer.partitions(items.take(order), [np.arange(30)])
+    np.testing.assert_array_equal(whole, clusterer.partition(items)[order])
+    np.testing.assert_array_equal(part, clusterer.partition(items.take(subset)))
+
+
+@pytest.mark.parametrize("clusterer", CLUSTERERS[1:], indirect=True)
 def test_the_same_items_give_the_same_labels(clusterer: Clusterer, families) -> None:
     items = families(4, 5, seed=9).items
     np.testing.assert_array_equal(clusterer.partition(items), clusterer.partition(items))
 
 
-@pytest.mark.parametrize("clusterer", CLUSTERERS)
+@pytest.mark.parametrize("clusterer", CLUSTERERS, indirect=True)
 def test_labels_count_up_by_falling_size(clusterer: Clusterer, families) -> None:
     big, small = families(1, 9, seed=5).items, families(1, 4, seed=6).items
     items = ClusterItems(

@@ -32,6 +32,8 @@ from abyssal.tools import run_tool
 Labels = NDArray[np.int64]
 NOISE = -1
 
+_MAP_EPOCHS = 200
+
 AVERAGE_LINKAGE_LIMIT = 20_000
 """Most items for average linkage on a matrix: it takes 4 n² bytes, 1.6 GB here."""
 
@@ -311,6 +313,9 @@ def umap_points(
         n_components=dimensions,
         n_neighbors=min(neighbours, len(vectors) - 1),
         min_dist=0.2 if spread_out else 0.0,
+        # A map may start from principal components; the spectrum of a graph in many parts takes long and may fail.
+        init="pca" if spread_out else "spectral",
+        n_epochs=_MAP_EPOCHS if spread_out else None,
         metric="cosine",
         random_state=seed,
         n_jobs=1,
