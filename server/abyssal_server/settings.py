@@ -204,6 +204,17 @@ class ServerSettings(AccessSettings):
         return self
 
     @model_validator(mode="after")
+    def _places_are_places(self) -> Self:
+        if not self.locations:
+            message = f"MODEL_PATH {self.model_path!r} names no bundle; expected one or more, separated by commas"
+            raise ConfigError(message)
+        url = self.redis_url.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            message = "REDIS_URL must begin with redis://, rediss:// or unix://"
+            raise ConfigError(message)
+        return self
+
+    @model_validator(mode="after")
     def _identity_is_whole(self) -> Self:
         if (self.tls_cert is None) != (self.tls_key is None):
             message = "tls_cert and tls_key belong together; give both or neither"

@@ -67,6 +67,8 @@ def test_gateway_has_its_own_variables() -> None:
         ({"MODEL_PATH": "a", "ABYSSAL_PORT": "ninety"}, "ABYSSAL_PORT"),
         ({"MODEL_PATH": "a", "ABYSSAL_CHUNKS_IN_FLIGHT": "0"}, "ABYSSAL_CHUNKS_IN_FLIGHT"),
         ({"MODEL_PATH": "a", "ABYSSAL_QUEUED_LETTERS": "100000"}, "queued_letters"),
+        ({"MODEL_PATH": " , "}, "names no bundle"),
+        ({"MODEL_PATH": "a", "REDIS_URL": "http://localhost:6379"}, "redis://"),
     ],
 )
 def test_wrong_settings_name_the_variable(environment: dict[str, str], message: str) -> None:

@@ -72,7 +72,7 @@ def _add_fallback(parser: argparse.ArgumentParser) -> None:
         help="most distinct reads that are searched, hardest first (default: 0.1)",
     )  # fmt: skip
     group.add_argument(
-        "--fallback-seconds", type=float, metavar="S", help="begin no search after this time (default: no limit)"
+        "--fallback-seconds", type=_seconds, metavar="S", help="begin no search after this time (default: no limit)"
     )
 
 
@@ -80,6 +80,14 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0.0 <= value <= 1.0:
         message = f"{text} is not a share from 0 to 1"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not value >= 0.0:
+        message = f"{text} is not a time in seconds"
         raise argparse.ArgumentTypeError(message)
     return value
 

@@ -23,6 +23,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     with needs("gateway", "serve"):
+        from abyssal.client.errors import check_target
         from abyssal_server.gateway.process import run_gateway
         from abyssal_server.gateway.settings import GatewaySettings
 
@@ -30,4 +31,5 @@ def run(arguments: argparse.Namespace) -> None:
         message = "no service to talk to; give --server HOST:PORT or set ABYSSAL_SERVER"
         raise UsageError(message)
     settings = GatewaySettings.read(os.environ, server=arguments.server, host=arguments.host, port=arguments.port)
+    check_target(settings.server)
     run_gateway(settings, port_file=arguments.port_file)

@@ -29,6 +29,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> None:
     """Work until SIGTERM or SIGINT."""
     with needs("worker", "serve,workflow"):
+        from abyssal.client.errors import check_target
         from abyssal_server.jobs.settings import WorkerSettings
         from abyssal_server.jobs.worker import run_worker
 
@@ -39,4 +40,5 @@ def run(arguments: argparse.Namespace) -> None:
         os.environ, server=arguments.server, data=arguments.data, cores=arguments.cores,
         memory_mb=arguments.memory_mb, profile=arguments.profile,
     )  # fmt: skip
+    check_target(settings.server)
     run_worker(settings, ready_file=arguments.ready_file)

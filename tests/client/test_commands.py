@@ -1,4 +1,4 @@
-"""Commands whose packages are not installed say which extra brings them."""
+"""Commands around the service refuse what cannot be, and say which extra brings what is not installed."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def test_a_missing_package_names_its_extra(
     error = capsys.readouterr().err
     assert f"({module} is missing)" in error
     assert f"install {extra}" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["gateway", "--server", "nonsense", "--port", "0"], "expected HOST:PORT"),
+        (["worker", "--server", "http://127.0.0.1:1"], "expected HOST:PORT"),
+        (["serve", "--bundle", ","], "names no bundle"),
+        (["keys", "add", "somebody", "--role", "owner", "--file", "keys.json"], "expected one of read, infer, admin"),
+    ],
+)
+def test_a_mistake_is_one_line(command: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
