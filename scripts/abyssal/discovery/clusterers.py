@@ -323,6 +323,8 @@ def umap_points(
     with warnings.catch_warnings():
         # Groups far from all others make the neighbour graph fall into parts; UMAP lays those out apart, as wanted.
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
+        # Where its solver fails UMAP starts at random, from the seed.
+        warnings.filterwarnings("ignore", message="(?s)Spectral initialisation failed")
         return np.asarray(reducer.fit_transform(vectors), dtype=np.float32)
 
 

@@ -48,7 +48,7 @@ def cluster_files(
     """Run the stage from files to files; see ``OUTPUTS`` for what ``target`` then holds."""
     found = discover(
         read_study(files.asvs, files.table, files.vectors),
-        _read_named(files),
+        read_named(files),
         settings,
         seed=seed,
         length_window=length_window,
@@ -97,7 +97,12 @@ def read_study(asvs: Path, table: Path, vectors: Path) -> StudyAmplicons:
     return StudyAmplicons(ids, sequences, array, counted.columns, counts)
 
 
-def _read_named(files: ClusterFiles) -> EmbeddedReference | None:
+def read_named(files: ClusterFiles) -> EmbeddedReference | None:
+    """Read the reference, its vectors and its gate; None where there is no reference.
+
+    Raises:
+        DataError: the reference and its vectors do not belong together.
+    """
     if files.reference is None or files.lineages is None or files.reference_vectors is None or files.gate is None:
         return None
     reference = read_reference(files.reference, files.lineages)
