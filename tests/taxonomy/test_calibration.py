@@ -16,6 +16,7 @@ from abyssal.taxonomy.calibration import EDGE, RankCalibrator, absent_priors, pr
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decision import accepted_rank, novel_rank
 from abyssal.taxonomy.evidence import FEATURES
+from abyssal.taxonomy.fit import _thresholds
 from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
 
 
@@ -94,6 +95,55 @@ def test_over_classification_of_new_reads_stays_within_the_bound() -> None:
         realised.append((rng.beta(2, 5, size=150) > threshold).mean())
     assert np.mean(realised) <= 0.1 + 0.005
     assert np.mean(realised) > 0.07
+
+
+def test_a_clump_counts_as_one_taxon() -> None:
+    """Nineteen small taxa are hard to tell, one large one is easy: read by read the bound would be the large one's."""
+    taxa = np.concatenate([np.arange(19), np.full(500, 19)])
+    confidence = np.concatenate([np.linspace(0.8, 0.98, 19), np.full(500, 0.1)])
+    assert risk_threshold(confidence, 0.05) == pytest.approx(0.1)
+    assert risk_threshold(confidence, 0.1, taxa) == pytest.approx(0.97)
+    assert risk_threshold(confidence, 0.04, taxa) == NEVER
+    assert risk_threshold(confidence, 0.1, np.arange(confidence.size)) == risk_threshold(confidence, 0.1)
+
+
+def test_over_classification_of_new_clumps_stays_within_the_bound() -> None:
+    rng = np.random.default_rng(9)
+    realised = []
+
+    def clumps(count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        taxa = np.repeat(np.arange(count), rng.integers(1, 30, size=count))
+        return taxa, np.clip(rng.beta(2, 5, size=count)[taxa] + rng.normal(0, 0.02, size=taxa.size), 0.0, 1.0)
+
+    for _ in range(400):
+        taxa, confidence = clumps(60)
+        threshold = risk_threshold(confidence, 0.1, taxa)
+        new, asked = clumps(60)
+        realised.append((np.bincount(new, asked > threshold) / np.bincount(new)).mean())
+    assert 0.06 < np.mean(realised) <= 0.1 + 0.005
+
+
+def test_a_name_proves_those_above_it_and_counts_there() -> None:
+    chosen = np.array([[1, 2, 3], [1, -1, 3], [1, 2, -1], [-1, -1, -1]], dtype=np.int32)
+    right = np.array([[0.8, 0.8, 0.7], [0.8, 0.0, 0.7], [0.8, 0.6, 0.0], [0.0, 0.0, 0.0]])
+    assert accepted_rank(chosen, right, np.array([0.9, 0.9, 0.6])).tolist() == [2, 2, -1, -1]
+    assert accepted_rank(chosen, right, np.array([0.7, 0.0, 0.9])).tolist() == [1, 0, 1, -1]
+    rng = np.random.default_rng(2)
+    count = 3000
+    truth = np.stack([rng.integers(300, size=count) for _ in range(3)], axis=1).astype(np.int32)
+    sure = np.sort(rng.beta(2, 2, size=(count, 3)), axis=1)[:, ::-1]
+    queries = CalibrationSet(
+        np.maximum(truth, 0), truth, rng.integers(4, size=count), np.zeros((count, 3, 1)), truth[:, 1]
+    )
+    thresholds = np.array(_thresholds(queries, sure, 0.1))
+    accepted = accepted_rank(queries.chosen, sure, thresholds)
+    for rank in range(3):
+        for stratum in range(rank + 1):
+            inside = queries.strata == stratum
+            assert (accepted[inside] >= rank).mean() <= 0.1
+    inside = queries.strata == 0
+    by_taxon = np.bincount(truth[inside, 0], accepted[inside] >= 0, 300) / np.maximum(np.bincount(truth[inside, 0]), 1)
+    assert by_taxon.mean() <= 0.1
 
 
 def test_without_absent_queries_there_is_nothing_to_bound() -> None:

@@ -89,6 +89,7 @@ class Tally:
     def __init__(self) -> None:
         self.splits: list[dict[str, float]] = []
         self.stated: dict[str, list[tuple[NDArray[np.float64], NDArray[np.bool_]]]] = defaultdict(list)
+        self.taxa: dict[str, dict[str | None, list[bool]]] = defaultdict(lambda: defaultdict(list))
         self.counts: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(4, dtype=np.int64))
 
     def add(self, classifier: Classifier, sequences: list[str], truth: Truth) -> None:
@@ -125,6 +126,8 @@ class Tally:
                 self.counts[f"alpha {alpha} {name}"] += np.array(
                     [(given & absent).sum(), absent.sum(), (given & good[:, rank]).sum(), present.sum()]
                 )
+                for row in np.flatnonzero(absent):
+                    self.taxa[f"alpha {alpha} {name}"][truth.lineages[row][rank]].append(bool(given[row]))
 
     def _stated(self, classifier: Classifier, sequences: list[str], truth: Truth, strata: NDArray[np.str_]) -> None:
         counted = strata != ""
@@ -150,6 +153,10 @@ class Tally:
         return {
             "means": means,
             "over-classified, absent, rightly named, present": {key: row.tolist() for key, row in self.counts.items()},
+            "over-classified share of an absent taxon's reads, mean over taxa": {
+                key: [round(float(np.mean([np.mean(reads) for reads in taxa.values()])), 3), len(taxa)]
+                for key, taxa in self.taxa.items()
+            },
             "debiased ECE": {
                 key: [round(row["ece_debiased"] or 0.0, 3), row["queries"]] for key, row in errors.items()
             },

@@ -83,7 +83,7 @@ def taxa_section(results: StudyResults) -> Section:
     summaries = summarise_ranks(results)
     total = int(results.table.counts.sum())
     paragraphs = [
-        "A name is shown only where it is accepted: where its calibrated confidence, and that of all names above it, "
+        "A name is shown only where it is accepted: where its calibrated confidence, or that of a name below it, "
         "passes the threshold of its rank. Reads beyond that are counted as a putative taxon when they belong to one, "
         "else as not named."
     ]

@@ -71,19 +71,13 @@ class Decision:
 def accepted_rank(
     chosen: NDArray[np.int32], right: NDArray[np.float64], thresholds: NDArray[np.float64]
 ) -> NDArray[np.int16]:
-    """Return the deepest rank whose name is above its threshold, as are all names above it; -1 for none.
+    """Return the deepest rank whose name is above its threshold; -1 for none.
 
-    A rank without a name (a placeholder between two names) neither stops the descent nor is an answer itself.
+    All names above it are accepted too, whatever their thresholds: a name that is right proves them.
     """
-    rows, ranks = chosen.shape
-    deepest = np.full(rows, -1, dtype=np.int16)
-    going = np.ones(rows, dtype=np.bool_)
-    for rank in range(ranks):
-        named = chosen[:, rank] >= 0
-        above = right[:, rank] > max(float(thresholds[rank]), MOST_LIKELY)
-        going &= ~named | above
-        deepest[going & named] = rank
-    return deepest
+    above = (chosen >= 0) & (right > np.maximum(thresholds, MOST_LIKELY))
+    depth = np.arange(1, chosen.shape[1] + 1)
+    return (np.where(above, depth, 0).max(axis=1, initial=0) - 1).astype(np.int16)
 
 
 def balanced_thresholds(ranks: int) -> NDArray[np.float64]:

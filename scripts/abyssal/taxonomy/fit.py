@@ -16,7 +16,7 @@ from abyssal.references.model import AmpliconReference
 from abyssal.taxonomy.boosting import CalibrationSet, fit_calibrators
 from abyssal.taxonomy.calibration import absent_priors, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
-from abyssal.taxonomy.decision import balanced_thresholds
+from abyssal.taxonomy.decision import accepted_rank, balanced_thresholds
 from abyssal.taxonomy.decoys import OffTargetFloors, decoy_sequences, fit_floors
 from abyssal.taxonomy.evidence import gather
 from abyssal.taxonomy.index import ReferenceIndex, build_index
@@ -37,6 +37,12 @@ ALPHAS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 MIN_STRATUM = 30
 """Fewest queries of a stratum that a threshold of its own is made from."""
+
+SINGLE_RANKS = 2
+"""At this many of the lowest ranks queries stand for themselves; above, each absent taxon counts once, too.
+
+Most queries of new families are of a few large ones, easily told; most new families are small and stand near others.
+"""
 
 
 def fit_model(
@@ -104,18 +110,31 @@ def _accepting(settings: TrainConfig, bounds: dict[str, list[float]], ranks: int
 
 
 def _thresholds(queries: CalibrationSet, right: NDArray[np.float64], alpha: float) -> list[float]:
-    """Return per rank the threshold that keeps over-classification within alpha in every stratum big enough."""
-    return [_threshold(queries, right, rank, alpha) for rank in range(queries.ranks)]
+    """Return per rank the threshold that keeps over-classification within alpha in every stratum big enough.
+
+    From the lowest rank up: what is accepted at a rank is accepted at all above it, and counts there.
+    """
+    accepted = np.zeros(len(queries.strata), dtype=np.bool_)
+    found = np.zeros(queries.ranks)
+    for rank in reversed(range(queries.ranks)):
+        sure = np.where(accepted & (queries.chosen[:, rank] >= 0), 1.0, right[:, rank])
+        found[rank] = _threshold(queries, sure, rank, alpha)
+        accepted = accepted_rank(queries.chosen[:, rank:], right[:, rank:], found[rank:]) >= 0
+    return found.tolist()
 
 
-def _threshold(queries: CalibrationSet, right: NDArray[np.float64], rank: int, alpha: float) -> float:
+def _threshold(queries: CalibrationSet, sure: NDArray[np.float64], rank: int, alpha: float) -> float:
     absent = queries.absent(rank) & (queries.truth[:, rank] >= 0)
-    groups = [right[absent & (queries.strata == stratum), rank] for stratum in range(rank + 1)]
-    large = [group for group in groups if group.size >= MIN_STRATUM]
-    everything = risk_threshold(right[absent, rank], alpha)
+    parts = [absent & (queries.strata == stratum) for stratum in range(rank + 1)]
+    bounds = [risk_threshold(sure[part], alpha) for part in parts if part.sum() >= MIN_STRATUM]
+    if rank < queries.ranks - SINGLE_RANKS:
+        bounds += [
+            risk_threshold(sure[part], alpha, queries.truth[part, stratum].astype(np.int64))
+            for stratum, part in enumerate(parts)
+            if part.sum() >= MIN_STRATUM
+        ]
     # A small stratum cannot have a bound of its own, and must not veto every name: the pooled bound covers it.
-    alone = [value for value in (risk_threshold(group, alpha) for group in large) if value < NEVER]
-    return max([everything, *alone])
+    return max([risk_threshold(sure[absent], alpha), *(bound for bound in bounds if bound < NEVER)])
 
 
 def off_target_floors(index: ReferenceIndex, encoder: Encoder, count: int, rng: np.random.Generator) -> OffTargetFloors:
