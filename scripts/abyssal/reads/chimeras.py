@@ -43,8 +43,6 @@ MAJORITY = 0.5
 """Share of a variant's reads in libraries that call it a chimera, from which on it is one."""
 STRAYS = 0.1
 """Share of a variant's reads (and at least one) that may be outside of one library when a parent may be rare there."""
-LEAST_APART = 2
-"""Such a variant differs so much from both parents (differences); a neighbour is a relative or an error."""
 
 
 @dataclass(frozen=True)
@@ -151,11 +149,8 @@ def _has_rare_parent(
     for name, reads in library.items():
         own[position[name]] = reads
     leads = own >= LEAD * own[index]
-    for first, last in ((np.where(leads, heads, 0), tails), (heads, np.where(leads, tails, 0))):
-        model = _model(encoded.texts, index, np.zeros_like(parents), first, last)
-        if model and _differences(encoded.texts, index, model) >= LEAST_APART:
-            return True
-    return False
+    pieces = (np.where(leads, heads, 0), tails), (heads, np.where(leads, tails, 0))
+    return any(_model(encoded.texts, index, np.zeros_like(parents), *ends) for ends in pieces)
 
 
 def _encode(texts: Sequence[str]) -> _Encoded:
@@ -236,9 +231,6 @@ def _common_prefix(one: str, other: str) -> int:
 def _abundant_enough(texts: Sequence[str], own: NDArray[np.int64], index: int, model: Sequence[int]) -> bool:
     if min(own[parent] for parent in model) >= NEAR_SKEW * own[index]:
         return True
-    return _differences(texts, index, model) > NEAR
-
-
-def _differences(texts: Sequence[str], index: int, model: Sequence[int]) -> int:
-    """Return the differences of a variant from the nearest of its parents."""
-    return min(int(edlib.align(texts[index], texts[parent], task="distance")["editDistance"]) for parent in model)
+    return (
+        min(int(edlib.align(texts[index], texts[parent], task="distance")["editDistance"]) for parent in model) > NEAR
+    )
