@@ -103,6 +103,8 @@ rule merge_pairs:
         "logs/{study}/{marker}/merge_pairs/{library}.log",
     benchmark:
         "benchmarks/{study}/{marker}/merge_pairs/{library}.jsonl"
+    # What is begun comes first: else all trimmed reads of a study wait on the disk at once.
+    priority: 1
     group:
         "library"
     conda:
@@ -135,6 +137,7 @@ rule filter_reads:
         "logs/{study}/{marker}/filter_reads/{library}.log",
     benchmark:
         "benchmarks/{study}/{marker}/filter_reads/{library}.jsonl"
+    priority: 2
     group:
         "library"
     conda:

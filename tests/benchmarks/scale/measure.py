@@ -16,6 +16,7 @@ import psutil
 from benchmarks.spent import measured
 
 _EVERY_SECONDS = 2.0
+_PROFILE = Path(__file__).resolve().parents[3] / "workflow" / "profiles" / "local"
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ def watched(work: Callable[[], object], folder: Path) -> RunCost:
 
 
 def run_workflow(folder: Path, arguments: Sequence[str], cores: int) -> RunCost:
-    """Run Snakemake in a folder with a ``config.yaml`` and measure it with all its children.
+    """Run Snakemake with the local profile in a folder with a ``config.yaml`` and measure it with all its children.
 
     Raises:
         subprocess.CalledProcessError: the run failed.
     """
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config.yaml", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--profile", str(_PROFILE), "--cores", str(cores)]
+    command += ["--configfile", "config.yaml", *arguments]
     start = time.time()
     with (folder / "snakemake.out").open("ab") as out:
         cost = watched(
