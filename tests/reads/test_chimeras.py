@@ -51,6 +51,7 @@ def test_a_neighbour_of_a_spent_parent_that_ends_as_the_leading_one_is_a_chimera
     leader = neighbour[:60] + A[60:]
     assert found({leader: 900, neighbour: 10}, {B: 50}) == {neighbour}
     assert found({leader: 30, neighbour: 10}, {B: 50}) == set()
+    assert found({leader: 900, neighbour: 10, B: 50}, {}) == set()
 
 
 def test_a_few_reads_that_jumped_elsewhere_do_not_acquit() -> None:

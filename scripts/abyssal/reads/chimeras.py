@@ -110,8 +110,11 @@ def _confined(
 ) -> list[tuple[int, int]]:
     """Return the variants with nearly all reads in one library, and that library; by falling reads.
 
-    The same chimera rarely forms twice, while a species in several libraries is seen in several.
+    The same chimera rarely forms twice, while a species in several libraries is seen in several. Nothing is confined to
+    the only library of a pool.
     """
+    if sum(map(bool, libraries)) < 2:
+        return []
     found = [
         (position[name], home)
         for home, library in enumerate(libraries)
