@@ -191,7 +191,7 @@ class Engine:
         for work in window.works:
             work.started_at = work.started_at or started
         try:
-            done, answers = await loop.run_in_executor(self._thread, self._compute, window)
+            done, answers = await loop.run_in_executor(self._thread, self._compute, kind, window)
         except asyncio.CancelledError:
             for work in window.works:
                 _refuse(work, Draining("the service shuts down; send these reads again", retry_after=1.0))
@@ -208,15 +208,14 @@ class Engine:
             kind.window = None
             self._deliver(window, answers)
 
-    def _compute(self, window: Window) -> tuple[Step, list[Classifications | None] | None]:
-        """Run in the worker thread: a short step while small calls come in, a long one otherwise.
+    def _compute(self, kind: _Class, window: Window) -> tuple[Step, list[Classifications | None] | None]:
+        """Run in the worker thread: a short step of bulk work while small calls come in, a long one otherwise.
 
         Returns:
             What was computed; and all answers after the last step, None before.
         """
-        if time.monotonic() - self._last_interactive > _INTERACTIVE_LULL_SECONDS:
-            most_cost = float("inf")
-        else:
+        most_cost = float("inf")
+        if kind is self._bulk and time.monotonic() - self._last_interactive <= _INTERACTIVE_LULL_SECONDS:
             most_cost = self._letters_per_second * self._settings.step_seconds
         done = window.step(self.cache, most_cost=most_cost, most_reads=self._settings.batch_reads)
         return done, None if done.more else window.finish(self.cache)

@@ -90,7 +90,7 @@ def ways(tiny_bundle: Path, classifier: Classifier) -> Iterator[dict[str, Ask]]:
         }
 
 
-_PIECES = [pytest.param(piece, 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]) for piece in range(10)]
+_PIECES = [pytest.param(piece, 5_000, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]) for piece in range(20)]
 
 
 @pytest.mark.parametrize(("seed", "cases"), [(300, 300), *_PIECES])
