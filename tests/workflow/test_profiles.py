@@ -15,7 +15,8 @@ from support.study import Study, small_study
 
 pytestmark = [pytest.mark.workflow, pytest.mark.timeout(600)]
 
-GROUPED = ("trim_primers", "merge_pairs", "filter_reads")
+LIBRARY_RULES = ("trim_primers", "merge_pairs", "filter_reads")
+POOL_RULES = ("denoise", "remove_chimeras", "map_back")
 MOST_CLUSTER_JOBS = 150
 
 
@@ -63,14 +64,19 @@ def many_libraries(study: Study, count: int) -> None:
 
 
 def cluster_jobs(study: Study, libraries: int) -> tuple[int, int]:
-    """Return the jobs that the Slurm profile would submit: groups of libraries, and all others."""
+    """Return the jobs that the Slurm profile would submit: groups of libraries or pools, and all others."""
     many_libraries(study, libraries)
     profile = study.repository / "workflow" / "profiles" / "slurm"
     rules = planned(study.snakemake("-n", "--profile", str(profile)).stdout)
-    assert {rules[rule] for rule in GROUPED} == {libraries}
-    (grouping,) = yaml.safe_load((profile / "profile.yaml").read_text())["group-components"]
-    groups = -(-libraries // int(grouping.removeprefix("library=")))
-    return groups, sum(count for rule, count in rules.items() if rule not in (*GROUPED, "all"))
+    given = yaml.safe_load((profile / "profile.yaml").read_text())["group-components"]
+    components = {name: int(number) for name, number in (entry.split("=") for entry in given)}
+    grouped = {"library": LIBRARY_RULES}
+    if study.config.get("preprocess", {}).get("denoise") == {"pooling": "sample"}:
+        grouped["pool"] = POOL_RULES
+    assert {rules[rule] for named in grouped.values() for rule in named} == {libraries}
+    groups = sum(-(-libraries // components[name]) for name in grouped)
+    alone = set(rules) - {"all", *(rule for named in grouped.values() for rule in named)}
+    return groups, sum(rules[rule] for rule in alone)
 
 
 def test_slurm_jobs_grow_with_groups_of_libraries_only(repository: Path, tmp_path: Path) -> None:
@@ -81,6 +87,15 @@ def test_slurm_jobs_grow_with_groups_of_libraries_only(repository: Path, tmp_pat
     assert (few, more) == (1, 3)
     assert same == others
     assert -(-1000 // 20) + others <= MOST_CLUSTER_JOBS
+
+
+def test_samples_denoised_apart_are_grouped_too(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    study.config["preprocess"] = {**study.config.get("preprocess", {}), "denoise": {"pooling": "sample"}}
+    study.write()
+    groups, others = cluster_jobs(study, 25)
+    assert groups == 4
+    assert 2 * -(-1000 // 20) + others <= MOST_CLUSTER_JOBS
 
 
 @pytest.mark.slow

@@ -168,6 +168,8 @@ rule denoise:
         "logs/{study}/{marker}/denoise/{pool}.log",
     benchmark:
         "benchmarks/{study}/{marker}/denoise/{pool}.jsonl"
+    group:
+        POOL_GROUP
     conda:
         "../../envs/preprocess.yaml"
     threads: 2
@@ -198,6 +200,8 @@ rule remove_chimeras:
         "logs/{study}/{marker}/remove_chimeras/{pool}.log",
     benchmark:
         "benchmarks/{study}/{marker}/remove_chimeras/{pool}.jsonl"
+    group:
+        POOL_GROUP
     conda:
         "../../envs/preprocess.yaml"
     threads: 1
@@ -228,6 +232,8 @@ rule map_back:
         "logs/{study}/{marker}/map_back/{pool}.log",
     benchmark:
         "benchmarks/{study}/{marker}/map_back/{pool}.jsonl"
+    group:
+        POOL_GROUP
     conda:
         "../../envs/preprocess.yaml"
     threads: 1

@@ -154,6 +154,10 @@ def pools_of(marker):
     )
 
 
+# Samples that are denoised apart are as many as libraries, and their steps as small; one pool is large, and waits alone.
+POOL_GROUP = "pool" if config_model.preprocess.denoise.pooling == "sample" else None
+
+
 def of_pool(name, needed=True):
     """An input function for one file of every library of a pool; none of them where it is not needed."""
 
