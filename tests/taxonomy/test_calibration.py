@@ -128,6 +128,8 @@ def test_a_name_proves_those_above_it_and_counts_there() -> None:
     right = np.array([[0.8, 0.8, 0.7], [0.8, 0.0, 0.7], [0.8, 0.6, 0.0], [0.0, 0.0, 0.0]])
     assert accepted_rank(chosen, right, np.array([0.9, 0.9, 0.6])).tolist() == [2, 2, -1, -1]
     assert accepted_rank(chosen, right, np.array([0.7, 0.0, 0.9])).tolist() == [1, 0, 1, -1]
+    assert accepted_rank(chosen, right, np.array([0.7, 0.7, 0.6]), stepwise=True).tolist() == [2, 2, 0, -1]
+    assert accepted_rank(chosen, right, np.array([0.9, 0.0, 0.6]), stepwise=True).tolist() == [-1, -1, -1, -1]
     rng = np.random.default_rng(2)
     count = 3000
     truth = np.stack([rng.integers(300, size=count) for _ in range(3)], axis=1).astype(np.int32)

@@ -194,7 +194,7 @@ class Classifier:
         looked = self._look(sequences, hits)
         neighbours, chosen = looked.neighbours, looked.chosen
         right, absent = self._probabilities(looked, model.novelty)
-        accepted = accepted_rank(chosen, right, model.thresholds)
+        accepted = accepted_rank(chosen, right, model.thresholds, stepwise=model.stepwise)
         if novelty != model.novelty:
             right, absent = self._probabilities(looked, novelty)
         rejected = self._off_target(neighbours)

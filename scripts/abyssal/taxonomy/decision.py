@@ -69,13 +69,17 @@ class Decision:
 
 
 def accepted_rank(
-    chosen: NDArray[np.int32], right: NDArray[np.float64], thresholds: NDArray[np.float64]
+    chosen: NDArray[np.int32], right: NDArray[np.float64], thresholds: NDArray[np.float64], *, stepwise: bool = False
 ) -> NDArray[np.int16]:
     """Return the deepest rank whose name is above its threshold; -1 for none.
 
-    All names above it are accepted too, whatever their thresholds: a name that is right proves them.
+    All names above it are accepted too, whatever their thresholds: a name that is right proves them. ``stepwise`` stops
+    at the first name that is not above its own, as the thresholds of older models suppose.
     """
-    above = (chosen >= 0) & (right > np.maximum(thresholds, MOST_LIKELY))
+    named = chosen >= 0
+    above = named & (right > np.maximum(thresholds, MOST_LIKELY))
+    if stepwise:
+        above &= np.logical_and.accumulate(above | ~named, axis=1)
     depth = np.arange(1, chosen.shape[1] + 1)
     return (np.where(above, depth, 0).max(axis=1, initial=0) - 1).astype(np.int16)
 

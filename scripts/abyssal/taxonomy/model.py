@@ -79,6 +79,7 @@ class Model:
         strand: tells which way round a read is.
         neighbours: reference amplicons that vote.
         summary: what ``calibration.json`` says beside the above: counts, mixes, all thresholds.
+        stepwise: thresholds suppose that a name needs all names above it to pass theirs; so in older models.
     """
 
     index: ReferenceIndex
@@ -91,6 +92,7 @@ class Model:
     strand: StrandProfile
     neighbours: int
     summary: dict[str, Any]
+    stepwise: bool = False
 
     @property
     def ranks(self) -> tuple[str, ...]:
@@ -147,6 +149,7 @@ def _calibration(model: Model) -> dict[str, Any]:
         "novelty": model.novelty.model_dump(),
         "drawn_strata": model.drawn_strata.tolist(),
         "thresholds": model.thresholds.tolist(),
+        "stepwise": model.stepwise,
         "absent_priors": [calibrator.prior for calibrator in model.calibrators],
         "right_shifts": [list(calibrator.shifts) for calibrator in model.calibrators],
         "off_target": {"kmer": model.floors.kmer, "identity": model.floors.identity},
@@ -187,6 +190,7 @@ def load_model(directory: Path) -> Model:
         strand=StrandProfile(arrays["strand"]),
         neighbours=int(calibration["neighbours"]),
         summary=calibration["summary"],
+        stepwise=calibration.get("stepwise", True),
     )
 
 
