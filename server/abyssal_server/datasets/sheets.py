@@ -70,10 +70,8 @@ def check_sheet(
         markers: markers of the config; empty accepts any.
         complete: False while archives may still hold further files: names that are not there yet are no problem.
     """
-    if len(content) > MOST_SHEET_BYTES:
-        return CheckedSheet([SheetProblem(name, f"larger than {MOST_SHEET_BYTES} bytes; is this a sample sheet?")])
-    if content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") > _MOST_LINES:
-        return CheckedSheet([SheetProblem(name, f"more than {_MOST_LINES} lines; is this a sample sheet?")])
+    if beyond := _beyond_bounds(content):
+        return CheckedSheet([SheetProblem(name, f"{beyond}; is this a sample sheet?")])
     with tempfile.TemporaryDirectory(prefix="abyssal-sheet-") as folder:
         here = Path(folder)
         given = here / "sheet.tsv"
@@ -82,8 +80,6 @@ def check_sheet(
             header, rows = read_cells(given)
         except SampleSheetError as error:
             return CheckedSheet([SheetProblem(name, _plain(str(error), {str(given): name}))])
-        if any(len(cells) > _MOST_COLUMNS for cells in (header, *(row for _, row in rows))):
-            return CheckedSheet([SheetProblem(name, f"more than {_MOST_COLUMNS} columns; is this a sample sheet?")])
         names = _Names(files, complete=complete)
         problems, text = _rewrite(header, rows, name, names)
         given.write_text(text, encoding="utf-8")
@@ -99,6 +95,18 @@ def check_sheet(
     if problems:
         return CheckedSheet(problems[:_MOST_PROBLEMS])
     return CheckedSheet([], _summary(libraries), text)
+
+
+def _beyond_bounds(content: bytes) -> str:
+    """Return the bound that a sheet is beyond, or "": what follows takes time that grows with rows times names."""
+    if len(content) > MOST_SHEET_BYTES:
+        return f"larger than {MOST_SHEET_BYTES} bytes"
+    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n", _MOST_LINES + 1)
+    if len(lines) > _MOST_LINES + 1:
+        return f"more than {_MOST_LINES} lines"
+    if any(line.count(mark) >= _MOST_COLUMNS for line in lines for mark in (b"\t", b",", b";")):
+        return f"more than {_MOST_COLUMNS} columns"
+    return ""
 
 
 def _read(
