@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import subprocess
@@ -10,11 +11,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import biom
+import h5py
 import httpx
 import pytest
+from dwca.read import DwCAReader
 from playwright.sync_api import Browser, Page, expect
 from support.pages import classify, log_in
 from support.tiny_bundle import make_tiny_bundle
+
+from abyssal.exports.write import FORMATS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 TRAINING_MS = 2_400_000
@@ -73,6 +79,7 @@ def test_from_upload_to_a_new_model_and_back(
     frame = page.frame_locator("iframe.report")
     expect(frame.get_by_role("heading", level=1)).to_contain_text("demo", timeout=60_000)
     page.screenshot(path=screenshots / "story-finished.png", full_page=True)
+    _read_exports_of_the_run(page, tmp_path)
     page.get_by_role("link", name="See the community").click()
     expect(page.locator(".plot .main-svg").first).to_be_visible(timeout=60_000)
     page.screenshot(path=screenshots / "story-community.png", full_page=True)
@@ -103,6 +110,28 @@ def _train(page: Page, screenshots: Path) -> None:
     page.screenshot(path=screenshots / "story-training.png", full_page=True)
     expect(page.locator("#view").get_by_text("Finished", exact=True)).to_be_visible(timeout=TRAINING_MS)
     expect(page.locator(".note.good")).to_contain_text("answers from now on")
+
+
+def _read_exports_of_the_run(page: Page, folder: Path) -> None:
+    """Each download of a run is there; BIOM and Darwin Core are read by their own libraries and hold the same ASVs."""
+    page.get_by_role("tab", name="Download").click()
+    links = page.locator("a[data-format]")
+    found = {}
+    for place in range(links.count()):
+        name, address = (links.nth(place).get_attribute(one) for one in ("data-format", "href"))
+        answer = page.request.get(str(address))
+        assert answer.ok, answer.text()
+        found[name] = answer.body()
+    assert set(found) == {*FORMATS, "classification"}
+    assert all(found.values())
+    with h5py.File(io.BytesIO(found["biom"])) as file:
+        asvs = set(biom.Table.from_hdf5(file).ids("observation"))
+    assert {line.split("\t")[0] for line in found["taxonomy"].decode().splitlines()[1:]} == asvs
+    (folder / "archive.zip").write_bytes(found["dwc"])
+    with DwCAReader(str(folder / "archive.zip")) as archive:
+        named = {row.data["http://rs.tdwg.org/dwc/terms/taxonID"].rpartition(":")[2] for row in archive.rows}
+    assert named <= asvs
+    assert named
 
 
 def _classify_with(page: Page, model: str, sequences: str, screenshots: Path) -> None:
