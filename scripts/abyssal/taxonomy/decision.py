@@ -81,7 +81,8 @@ def accepted_rank(
     if stepwise:
         above &= np.logical_and.accumulate(above | ~named, axis=1)
     depth = np.arange(1, chosen.shape[1] + 1)
-    return (np.where(above, depth, 0).max(axis=1, initial=0) - 1).astype(np.int16)
+    deepest: NDArray[np.int16] = (np.where(above, depth, 0).max(axis=1, initial=0) - 1).astype(np.int16)
+    return deepest
 
 
 def balanced_thresholds(ranks: int) -> NDArray[np.float64]:
