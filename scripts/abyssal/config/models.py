@@ -118,8 +118,8 @@ class ClusterConfig(Section):
     )
     exact_limit: Annotated[int, Field(ge=100)] = Field(
         50_000,
-        description="ASVs up to which all are compared with each other; above, only with the nearest that lists of alike"
-        " ASVs hold.",
+        description="ASVs up to which all are compared with each other; above, only with the nearest that lists of"
+        " alike ASVs hold.",
     )
     previous: str | None = Field(
         None, description="cluster/ directory of an earlier run of this marker, whose putative taxa keep their ids."
