@@ -31,7 +31,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
 
 
 @pytest.fixture
-def cluster_study(repository: Path, cluster: SlurmCluster, tmp_path: Path) -> ClusterStudy:
+def cluster_study(repository: Path, cluster: SlurmCluster, tmp_path: Path) -> Iterator[ClusterStudy]:
     """A fresh small study, with the profile linked as ``make slurm-profile`` links it."""
     home = tmp_path / "home"
     for _ in range(2):  # it may be called again
@@ -40,4 +40,6 @@ def cluster_study(repository: Path, cluster: SlurmCluster, tmp_path: Path) -> Cl
             cwd=repository, check=True, env={**os.environ, "XDG_CONFIG_HOME": str(home)},
         )  # fmt: skip
     (tmp_path / "study").mkdir()
-    return ClusterStudy(small_study(repository, tmp_path / "study"), cluster, home)
+    study = ClusterStudy(small_study(repository, tmp_path / "study"), cluster, home)
+    yield study
+    study.stop()

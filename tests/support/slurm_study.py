@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ class ClusterStudy:
     study: Study
     cluster: SlurmCluster
     home: Path
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def log(self) -> str:
@@ -49,16 +50,20 @@ class ClusterStudy:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), self.cluster.environment["PATH"]]),
         }
         with (self.study.directory / "snakemake.out").open("wb") as out:
-            return subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+            process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """Kill what a failed test left running."""
+        for process in self.started:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     def run(self, *arguments: str) -> None:
         """Run Snakemake to its end; a failure shows its last words."""
-        process = self.start(*arguments)
-        try:
-            code = process.wait(timeout=1500)
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+        code = self.start(*arguments).wait(timeout=1500)
         if code:
             pytest.fail(f"snakemake ended with {code}:\n{self.log[-8000:]}")
 

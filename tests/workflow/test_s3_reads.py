@@ -12,7 +12,7 @@ from tests.bundle.s3_server import BUCKET, S3Server, s3_server
 
 from abyssal.bundle.registry import open_registry
 
-pytestmark = [pytest.mark.s3, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.s3, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
