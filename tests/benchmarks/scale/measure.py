@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,13 +45,12 @@ class RunCost:
 
 
 def folder_megabytes(folder: Path) -> float:
-    """Return the size of a folder in MB; files that vanish while it is read count nothing."""
+    """Return the size of the files in a folder in MB; what vanishes while it is read counts nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_blocks * 512
-        except FileNotFoundError:
-            continue
+    for root, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.lstat(os.path.join(root, name)).st_blocks * 512
     return total / 1e6
 
 
@@ -57,10 +58,8 @@ def children_megabytes() -> float:
     """Return the resident memory of all processes below this one in MB; what they share counts for each of them."""
     total = 0
     for process in psutil.Process().children(recursive=True):
-        try:
+        with suppress(psutil.NoSuchProcess):
             total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
     return total / 1e6
 
 
