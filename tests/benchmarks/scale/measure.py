@@ -50,7 +50,7 @@ def folder_megabytes(folder: Path) -> float:
     for root, _, names in os.walk(folder):
         for name in names:
             with suppress(FileNotFoundError):
-                total += os.lstat(os.path.join(root, name)).st_blocks * 512
+                total += Path(root, name).lstat().st_blocks * 512
     return total / 1e6
 
 
