@@ -205,9 +205,11 @@ def _by_depth(
     points: Sequence[Row], texts: Sequence[str], depths: Mapping[str, float]
 ) -> list[Mapping[str, Any]]:  # fmt: skip
     """Return the map with every ASV coloured by depth, what has none in grey below."""
-    known = [point["id"] in depths for point in points]
-    groups = ["depth known" if found else "depth unknown" for found in known]
-    plain = {"depth unknown": UNNAMED_COLOUR, "depth known": PALETTE[0]}
+    groups = [
+        "depth known" if point["id"] in depths else "depth unknown" if point["kind"] == "asv" else "reference"
+        for point in points
+    ]
+    plain = {"reference": UNNAMED_COLOUR, "depth unknown": OTHER_COLOUR, "depth known": PALETTE[0]}
     traces = [dict(trace) for trace in _coloured(points, texts, groups, plain)]
     chosen = [round(depths[point["id"]]) for point in points if point["id"] in depths]
     colorbar = {"title": {"text": "depth (m)"}, "thickness": 12}

@@ -75,6 +75,8 @@ def _words(results: StudyResults) -> list[str]:
         "or grows; what a record says about rank and relatives is a guide, not a name."
     )
     words.append(_fineness(results))
+    if results.putative_taxa:
+        words.append("Those with the most reads:")
     return words
 
 
@@ -223,7 +225,7 @@ def _hold(results: StudyResults) -> list[Figure]:
     steady = sum(float(row["stability"]) >= _STEADY for row in records)
     caption = (
         f"Stability of {count(len(records))} putative taxa by their size: the mean Jaccard index of a taxon with its "
-        "best match in subsamples of 80 % of the ASVs (boxes: quartiles and median; whiskers: 1.5 box lengths). "
+        "best match in subsamples of 80 % of the ASVs (boxes: quartiles and median; whiskers: lowest and highest). "
         f"{percent(steady, len(records))} reach {percent(_STEADY)}. A single ASV is stable when no subsample adds one."
     )
     layout = {
