@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -177,3 +180,18 @@ def test_a_registry_that_cannot_be_read_leaves_the_models(
         store.gone = False
         admin.Refresh(admin_pb2.RefreshRequest(), metadata=access)
         assert all(one.healthy for one in admin.GetStatus(admin_pb2.GetStatusRequest(), metadata=access).components)
+
+
+def test_a_service_that_waits_for_its_registry_can_be_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = {
+            "S3_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}", "S3_ACCESS_KEY": "key", "S3_SECRET_KEY": "s",
+            "MODEL_PATH": "s3://bundles/prefix/name@current", "ABYSSAL_PORT": "0", "ABYSSAL_METRICS_PORT": "0",
+        }  # fmt: skip
+        service = subprocess.Popen([sys.executable, "-m", "abyssal.cli", "serve"], env={**os.environ, **settings})
+        with silent.accept()[0]:
+            begun = time.monotonic()
+            service.terminate()
+            assert service.wait(60) == 0
+            # The store would be waited for four minutes.
+            assert time.monotonic() - begun < 30.0

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import TypeVar
 
 from abyssal.errors import AbyssalError, UsageError
 from abyssal.inference.v1.admin_pb2 import ModelPhase, ModelState
@@ -18,6 +22,7 @@ from abyssal_server.models.store import ModelStore
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_FAILURES = 32
+Result = TypeVar("Result")
 
 Changed = Callable[[], Awaitable[None]]
 """Told after every change of which names answer."""
@@ -25,6 +30,21 @@ Changed = Callable[[], Awaitable[None]]
 
 async def _nobody_told() -> None:
     """Do nothing."""
+
+
+async def _in_a_thread(task: Callable[[], Result]) -> Result:
+    """Do what may take minutes, as with a store that does not answer, in a thread that no shutdown waits for."""
+    done: Future[Result] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(task())
+        except Exception as error:  # noqa: BLE001  handed to whoever awaits it
+            done.set_exception(error)
+
+    done.set_running_or_notify_cancel()
+    threading.Thread(target=work, name="bundle opener", daemon=True).start()
+    return await asyncio.wrap_future(done)
 
 
 class ModelManager:
@@ -124,7 +144,7 @@ class ModelManager:
         self._unfinished.pop(location, None)
         self._unfinished[location] = ModelState(location=location, phase=ModelPhase.MODEL_PHASE_LOADING)
         try:
-            opened = await asyncio.to_thread(self._store.open, location)
+            opened = await _in_a_thread(partial(self._store.open, location))
             if opened.digest in self.residents:
                 resident = self.residents.add(self.residents.resident(opened.digest).model, location)
             else:
