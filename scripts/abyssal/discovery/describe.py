@@ -118,8 +118,7 @@ def describe_groups(
                 nearest_similarity=None if relative is None else relative.similarity,
                 novel_rank=novel[number],
                 cohesion=round(1.0 - float(distances.mean(dtype=np.float64)), 6),
-                separation=separation[number],
-                stability=_known(stability, number),
+                separation=separation[number], stability=_known(stability, number),
                 distances=tuple(float(distance) for distance in distances),
             )
         )  # fmt: skip
