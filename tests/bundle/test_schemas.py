@@ -55,7 +55,9 @@ def test_kept_bundles_open_and_answer_as_they_did(kept: Path) -> None:
     early = kept.name.endswith("without-shifts")
     assert self_test(classifier, bundle).sequences == (24 if early else 32)
     assert (classifier.model.index.taxa.added is None) == early
-    assert ("right_shifts" in read_json(kept / "calibration.json")) != early
+    calibration = read_json(kept / "calibration.json")
+    assert ("right_shifts" in calibration) != early
+    assert classifier.model.stepwise == ("stepwise" not in calibration) == (kept.name != f"format-{FORMAT_VERSION}")
 
 
 def test_a_bundle_written_today_is_like_the_kept_one(tmp_path: Path) -> None:

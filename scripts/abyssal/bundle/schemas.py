@@ -56,6 +56,9 @@ class Calibration(_Open):
     neighbours: Annotated[int, Field(ge=1)] = Field(description="Reference amplicons that vote.")
     novelty: NoveltyConfig = Field(description="The mix of novel taxa for which confidences hold.")
     thresholds: list[float] = Field(description="Per rank: a name is accepted when its confidence is above.")
+    stepwise: bool = Field(
+        default=True, description="Whether all names above an accepted one must pass their own thresholds, too."
+    )
     off_target: OffTarget
     right_shifts: list[list[float]] | None = Field(
         None, description="Per rank: what each stratum adds to the log-odds that a name is right; absent: nothing."
