@@ -95,7 +95,7 @@ def test_the_command_brings_key_and_certificates(
         assert run(*ask, "--key-file", held).code == 0
         assert (tmp_path / "out.tsv").read_text().count("\n") == 2
         refused = run(*ask)
-        assert refused.code == 1
+        assert refused.code == 2
         assert "--key-file" in refused.err
 
 
