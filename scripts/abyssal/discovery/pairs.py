@@ -30,9 +30,6 @@ LEAST_COSINE = 0.25
 UNRELATED = 0.02
 """Pairs less probable than this count as two taxa for certain."""
 
-_TIES = 1e-3
-"""Trees give few distinct probabilities: of equally probable pairs the more alike go first, by this share of cosine."""
-
 MOST_KNOWN = 6_000
 """Reference amplicons that pairs are compared with, whole taxa drawn at random."""
 
@@ -139,7 +136,7 @@ class PairModel:
             probable = self.trees.predict_proba(values)[:, 1]
             related = probable >= UNRELATED
             kept.append(places[start : start + len(values)][related])
-            found.append(((1.0 - _TIES) * probable + _TIES * (1.0 - values[:, 1]))[related])
+            found.append(probable[related])
         return Pairs(np.concatenate(kept), np.asarray(np.round(np.concatenate(found), 6), dtype=np.float64))
 
     def hiding(self, taxa: NDArray[np.int64]) -> PairModel:
