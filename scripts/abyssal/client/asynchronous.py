@@ -191,13 +191,15 @@ class AnswerStream:
         """Yield answers until the source is exhausted and all of it is answered, or the connection breaks."""
         call = self._client.open_stream(timeout=self._timeout, metadata=self._metadata)
         room = asyncio.Semaphore(max(0, CHUNKS_AHEAD - len(self._state)))
+        accepted = asyncio.Event()
         # A second task writes: with one, service and client could each wait for the other to read.
-        writer = asyncio.create_task(self._write(call, room))
+        writer = asyncio.create_task(self._write(call, room, accepted))
         try:
             frames = aiter(call)
             started = (await _next_frame(frames)).started
             self._state.pin(started.model)
             self.model = ModelInfo.of(started.model)
+            accepted.set()
             taxa = await self._client.taxonomy(started.model.taxonomy_digest, metadata=self._metadata)
             while (frame := await _next_frame(frames)).WhichOneof("frame") == "result":
                 for answers in self._state.accept(frame.result, taxa):
@@ -212,8 +214,12 @@ class AnswerStream:
             call.cancel()
             await asyncio.gather(writer, return_exceptions=True)
 
-    async def _write(self, call: Call, room: asyncio.Semaphore) -> None:
-        for frame in self._state.opening():
+    async def _write(self, call: Call, room: asyncio.Semaphore, accepted: asyncio.Event) -> None:
+        question, *unanswered = self._state.opening()
+        await call.write(question)
+        # gRPC hides why a call ended from whoever is sending at that moment; until here the question may be refused.
+        await accepted.wait()
+        for frame in unanswered:
             await call.write(frame)
         while True:
             await room.acquire()
