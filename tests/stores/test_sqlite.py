@@ -145,7 +145,10 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path, repository: Path)
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.1 + 0.05 * round_)
         os.kill(process.pid, signal.SIGKILL)
-        said = process.communicate(timeout=30)[0]
+        # Not communicate(): it leaves out what readline() has read ahead.
+        said = process.stdout.read()
+        process.wait(timeout=30)
+        process.stdout.close()
         acknowledged += [int(line) for line in said.splitlines(keepends=True) if line.endswith("\n")]
     with opened(path) as store:
         stored = {row["_id"] for row in store.find(THINGS, limit=10**6)}
