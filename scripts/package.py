@@ -9,7 +9,7 @@ start(snakemake)
 from abyssal.bundle.manifest import Marker
 from abyssal.bundle.study import StudyFiles, package_study
 from abyssal.bundle.write import BundleInputs
-from abyssal.encoder.vectors import read_vectors
+from abyssal.encoder.vectors import read_origin
 from abyssal.taxonomy.classifier import Classifier
 
 found = snakemake.input
@@ -28,7 +28,7 @@ package_study(
     ),
     version=snakemake.params.version,
     marker=Marker(**snakemake.params.marker),
-    encoder_digest=read_vectors(Path(found.vectors)).encoder_digest,
+    encoder_digest=read_origin(Path(found.vectors)).encoder,
     config=snakemake.params.config,
     load=Classifier.load,
 )

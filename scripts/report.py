@@ -7,7 +7,7 @@ from abyssal.entry import start
 start(snakemake)
 
 from abyssal.bundle.provenance import code_version, tool_versions
-from abyssal.encoder.vectors import read_vectors
+from abyssal.encoder.vectors import read_origin
 from abyssal.report.inputs import ReportFacts, ReportFiles
 from abyssal.report.render import write_report
 
@@ -23,6 +23,6 @@ write_report(
         marker=snakemake.wildcards.marker,
         config=snakemake.params.config,
         versions={"abyssal": code_version(), **tool_versions()},
-        digests={"encoder": read_vectors(Path(found.vectors)).encoder_digest},
+        digests={"encoder": read_origin(Path(found.vectors)).encoder},
     ),
 )

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 
 from abyssal.encoder.interface import Encoder
-from abyssal.encoder.vectors import TENSOR, Origin, origin_of, read_origin, write_blocks
+from abyssal.encoder.vectors import TENSOR, Origin, check_fasta, origin_of, read_origin, write_blocks
 from abyssal.errors import DataError
 from abyssal.files import sha256_file
 from abyssal.sequences.records import read_records
@@ -91,9 +91,7 @@ def _common_origin(fasta: Path, parts: Sequence[Path]) -> Origin:
     origins = [read_origin(part) for part in parts]
     digest = sha256_file(fasta)
     for part, origin in zip(parts, origins, strict=True):
-        if origin.fasta_sha256 != digest:
-            message = f"{part}: made from another file than {fasta} (SHA-256 differs); embed the sequences again"
-            raise DataError(message)
+        check_fasta(part, origin, fasta, digest)
         if origin != origins[0]:
             message = (
                 f"{part}: made by {origin.engine} with encoder {origin.encoder[:12]}, {parts[0]} by "

@@ -116,9 +116,8 @@ def read_vectors(source: Path, *, fasta: Path | None = None, encoder_digest: str
     origin = read_origin(source)
     with safe_open(source, framework="numpy") as file:
         values = file.get_tensor(TENSOR)
-    if fasta is not None and origin.fasta_sha256 != sha256_file(fasta):
-        message = f"{source}: made from another file than {fasta} (SHA-256 differs); embed the sequences again"
-        raise DataError(message)
+    if fasta is not None:
+        check_fasta(source, origin, fasta, sha256_file(fasta))
     if encoder_digest is not None and origin.encoder != encoder_digest:
         message = (
             f"{source}: made by encoder {origin.encoder[:12]}, expected {encoder_digest[:12]}; "
@@ -126,6 +125,13 @@ def read_vectors(source: Path, *, fasta: Path | None = None, encoder_digest: str
         )
         raise DataError(message)
     return Vectors(values, origin.encoder, origin.engine, origin.fasta_sha256)
+
+
+def check_fasta(source: Path, origin: Origin, fasta: Path, digest: str) -> None:
+    """Raise DataError when the vectors of ``source`` are not of ``fasta``, whose hex SHA-256 is ``digest``."""
+    if origin.fasta_sha256 != digest:
+        message = f"{source}: made from another file than {fasta} (SHA-256 differs); embed the sequences again"
+        raise DataError(message)
 
 
 def read_origin(source: Path) -> Origin:
