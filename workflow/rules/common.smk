@@ -193,25 +193,25 @@ def shards_of_table(wildcards):
 SNAKEMAKE_MEGABYTES = 800
 
 
-def megabytes(least, per_input_megabyte=0):
-    """A memory function: Snakemake's own, a floor and a share of the input, growing with every attempt."""
+def growing(least, per_input_megabyte):
+    """A resource function: a floor and a share of the input, growing with every attempt."""
 
-    def mem_mb(wildcards, input, attempt):
+    def resource(wildcards, input, attempt):
         # Sizes of thousands of inputs take a visible share of the planning: look only where they count.
         extra = per_input_megabyte * input.size_mb if per_input_megabyte else 0
-        return int(SNAKEMAKE_MEGABYTES + least + extra) * attempt
+        return int(least + extra) * attempt
 
-    return mem_mb
+    return resource
+
+
+def megabytes(least, per_input_megabyte=0):
+    """The memory of a rule, beside Snakemake's own."""
+    return growing(SNAKEMAKE_MEGABYTES + least, per_input_megabyte)
 
 
 def minutes(least, per_input_gigabyte=0):
-    """A time function like ``megabytes``; shares are what was measured (tests/benchmarks/scale) several times over."""
-
-    def runtime(wildcards, input, attempt):
-        extra = per_input_gigabyte * input.size_mb / 1024 if per_input_gigabyte else 0
-        return int(least + extra) * attempt
-
-    return runtime
+    """The time of a rule; shares are what was measured (tests/benchmarks/scale) several times over."""
+    return growing(least, per_input_gigabyte / 1024)
 
 
 def check_inputs():
