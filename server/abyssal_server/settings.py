@@ -21,6 +21,11 @@ def default_bundle_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abyssal" / "bundles"
 
 
+def words(text: str) -> list[str]:
+    """Return what stands between commas, without blanks around it; empty places are left out."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -245,4 +250,4 @@ class ServerSettings(AccessSettings):
     @property
     def locations(self) -> list[str]:
         """Where the bundles are."""
-        return [location.strip() for location in self.model_path.split(",") if location.strip()]
+        return words(self.model_path)

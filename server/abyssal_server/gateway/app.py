@@ -32,8 +32,8 @@ from abyssal_server.gateway.state import GatewayState
 _MOST_PROBLEMS = 20
 _ROOM_FOR_FORMS = 1 << 20
 _BULK_ATTEMPTS = 12
-_SMALL_ATTEMPTS = 3
-"""A call that ends while it is sent hides its status; the second attempt learns it, on a busy machine the third."""
+_SMALL_ATTEMPTS = 2
+"""A call that ends while its question is sent hides its status; the second attempt learns it."""
 
 
 def create_app(settings: GatewaySettings) -> FastAPI:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from abyssal_server.places import PlaceSettings
-from abyssal_server.settings import LOOPBACK
+from abyssal_server.settings import LOOPBACK, words
 
 
 class GatewaySettings(PlaceSettings):
@@ -68,14 +68,10 @@ class GatewaySettings(PlaceSettings):
     @property
     def origins(self) -> list[str]:
         """The allow-list of origins."""
-        return _words(self.cors_origins)
+        return words(self.cors_origins)
 
     @property
     def known_hosts(self) -> frozenset[str]:
         """The allow-list of hosts; empty: any. A page elsewhere may let its own name lead to this machine."""
-        named = _words(self.hosts)
+        named = words(self.hosts)
         return frozenset([*named, *LOOPBACK] if named or self.host in LOOPBACK else [])
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
