@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.amplicons import random_sequence, substitute
 
 from abyssal.discovery.clusterers import ClusterItems
 from abyssal.discovery.describe import EmbeddedReference
@@ -22,21 +23,9 @@ class Families:
     truth: np.ndarray
 
 
-def random_sequence(random: np.random.Generator, length: int = 200) -> str:
-    return "".join(random.choice(list("ACGT"), size=length))
-
-
-def substitute(random: np.random.Generator, sequence: str, count: int) -> str:
-    """Replace ``count`` letters by other ones."""
-    letters = list(sequence)
-    for position in random.choice(len(letters), size=count, replace=False):
-        letters[position] = random.choice([base for base in "ACGT" if base != letters[position]])
-    return "".join(letters)
-
-
 def make_families(count: int, size: int, *, seed: int = 1, edits: int = 4) -> Families:
     random = np.random.default_rng(seed)
-    ancestors = [random_sequence(random) for _ in range(count)]
+    ancestors = [random_sequence(random, 200) for _ in range(count)]
     sequences = [substitute(random, ancestor, edits) for ancestor in ancestors for _ in range(size)]
     abundances = random.integers(2, 30, size=len(sequences)).astype(np.int64)
     items = ClusterItems(kmer_profiles(sequences), tuple(sequences), abundances)
@@ -54,7 +43,7 @@ def named_families() -> EmbeddedReference:
     random = np.random.default_rng(8)
     sequences: list[str] = []
     for _ in range(20):
-        root = random_sequence(random)
+        root = random_sequence(random, 200)
         for _ in range(3):
             species = substitute(random, root, 22)
             sequences += [substitute(random, species, 4) for _ in range(4)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
+from support.amplicons import random_sequence, substitute
 from support.ids import fewer_reads, fewer_samples, ids_kept, taxa_of
 
 from abyssal.config.models import ClusterConfig
@@ -16,7 +17,7 @@ from abyssal.sequences.alphabet import sequence_id
 
 SAMPLES = tuple(f"S{number}" for number in range(10))
 FAMILIES = 24
-MARKER = np.random.default_rng(1).choice(list("ACGT"), size=220)
+MARKER = random_sequence(np.random.default_rng(1), 220)
 
 
 def make_study(seed: int = 5) -> tuple[StudyAmplicons, np.ndarray]:
@@ -26,23 +27,16 @@ def make_study(seed: int = 5) -> tuple[StudyAmplicons, np.ndarray]:
     truth: list[int] = []
     for family in range(FAMILIES):
         if family % 2 == 0:
-            root = substituted(random, MARKER, 8)
-        ancestor = substituted(random, root, 14)
+            root = substitute(random, MARKER, 8)
+        ancestor = substitute(random, root, 14)
         for _ in range(int(random.integers(5, 13))):
-            sequences.append("".join(substituted(random, ancestor, int(random.integers(3, 8)))))
+            sequences.append(substitute(random, ancestor, int(random.integers(3, 8))))
             truth.append(family)
     reads = (10 ** random.uniform(0.7, 4.0, size=len(sequences))).astype(np.int64)
     shares = random.dirichlet(np.full(len(SAMPLES), 0.3), size=len(sequences))
     counts = np.array([random.multinomial(total, share) for total, share in zip(reads, shares, strict=True)])
     ids = tuple(sequence_id(sequence) for sequence in sequences)
     return StudyAmplicons(ids, tuple(sequences), kmer_profiles(sequences), SAMPLES, counts), np.array(truth)
-
-
-def substituted(random: np.random.Generator, letters: np.ndarray, count: int) -> np.ndarray:
-    changed = letters.copy()
-    for place in random.choice(letters.size, size=count, replace=False):
-        changed[place] = random.choice([base for base in "ACGT" if base != changed[place]])
-    return changed
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 from sklearn.metrics import adjusted_rand_score
+from support.amplicons import random_sequence, substitute
 
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.clusterers import AverageLinkageClusterer, ClusterItems
@@ -29,13 +30,13 @@ ALIKE = ("average-linkage", "kmeans", "hdbscan")
 def evolved(seed: int, genera: int, species: int, members: int) -> tuple[list[str], np.ndarray]:
     """Sequences of species that differ by 24 letters within a genus, their members by two; and their species."""
     random = np.random.default_rng(seed)
-    marker = np.random.default_rng(1).choice(list("ACGT"), size=240)
+    marker = random_sequence(np.random.default_rng(1), 240)
     sequences: list[str] = []
     for _ in range(genera):
-        root = changed(random, marker, 24)
+        root = substitute(random, marker, 24)
         for _ in range(species):
-            ancestor = changed(random, root, 12)
-            sequences += ["".join(changed(random, ancestor, 2)) for _ in range(members)]
+            ancestor = substitute(random, root, 12)
+            sequences += [substitute(random, ancestor, 2) for _ in range(members)]
     return sequences, np.repeat(np.arange(genera * species), members)
 
 
@@ -44,13 +45,6 @@ def vectors_of(sequences: list[str]) -> np.ndarray:
     axes = np.linalg.qr(np.random.default_rng(2).normal(size=(4096, 96)))[0]
     found = kmer_profiles(sequences) @ axes.astype(np.float32)
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), dtype=np.float32)
-
-
-def changed(random: np.random.Generator, letters: np.ndarray, count: int) -> np.ndarray:
-    found = letters.copy()
-    for place in random.choice(letters.size, size=count, replace=False):
-        found[place] = random.choice([base for base in "ACGT" if base != found[place]])
-    return found
 
 
 @pytest.fixture(scope="module")

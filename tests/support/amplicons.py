@@ -32,6 +32,14 @@ def substituted(sequence: str, *positions: int) -> str:
     return "".join(letters)
 
 
+def substitute(random: np.random.Generator, sequence: str, count: int) -> str:
+    """Replace ``count`` letters by other ones."""
+    letters = list(sequence)
+    for position in random.choice(len(letters), size=count, replace=False):
+        letters[position] = random.choice([base for base in "ACGT" if base != letters[position]])
+    return "".join(letters)
+
+
 def one_of(primer: str, rng: np.random.Generator) -> str:
     """One of the sequences that an IUPAC primer stands for."""
     return "".join(rng.choice(list(IUPAC_BASES[letter.replace("I", "N")])) for letter in primer)
