@@ -1,4 +1,4 @@
-"""Files made from the typed models: ``config/defaults.yaml``, the JSON schemas and the table in ``config/README.md``.
+"""Files made from the typed models: ``config/defaults.yaml``, the JSON schemas and the tables in ``config/README.md``.
 
 Run as ``python -m abyssal.config.generate [ROOT]``; a test fails when what is committed differs.
 """
@@ -24,7 +24,7 @@ from abyssal.config.models import AbyssalConfig
 from abyssal.files import to_json, write_text
 from abyssal.samples.model import SheetRow
 
-_TABLE = re.compile(r"(<!-- keys: generated -->\n).*?(<!-- /keys -->)", re.DOTALL)
+_TABLE = re.compile(r"(<!-- (keys|columns): generated -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 _BOUNDS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 
 
@@ -125,14 +125,22 @@ def keys_table() -> str:
     return "\n".join(row.replace("| `` |", "| |") for row in rows) + "\n"
 
 
+def columns_table() -> str:
+    """Return the Markdown table of the sample sheet's columns."""
+    rows = ["| column | meaning |", "|---|---|"]
+    rows += [f"| `{name}` | {field.description} |" for name, field in SheetRow.model_fields.items()]
+    return "\n".join(rows) + "\n"
+
+
 def generated_files(root: Path) -> dict[Path, str]:
     """Return what each generated file below ``root`` must hold."""
     readme = root / "config" / "README.md"
+    tables = {"keys": keys_table(), "columns": columns_table()}
     return {
         root / "config" / "defaults.yaml": defaults_yaml(),
         root / "workflow" / "schemas" / "config.schema.json": to_json(_schema(AbyssalConfig)),
         root / "workflow" / "schemas" / "samples.schema.json": to_json(_schema(SheetRow)),
-        readme: _TABLE.sub(lambda found: f"{found[1]}{keys_table()}{found[2]}", readme.read_text(encoding="utf-8")),
+        readme: _TABLE.sub(lambda found: f"{found[1]}{tables[found[2]]}{found[3]}", readme.read_text(encoding="utf-8")),
     }
 
 
