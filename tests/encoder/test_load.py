@@ -26,6 +26,17 @@ def test_a_wrong_path_says_what_may_stand_there() -> None:
         load_encoder("resources/encoders/no-such")
 
 
+def test_a_shipped_encoder_is_found_from_any_folder(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "resources/encoders/abyssal-small"
+    expected = encoder_digest(repository / name)
+    monkeypatch.chdir(tmp_path)
+    assert configured_identity(name, None) == expected
+    fetch_encoder(EncoderConfig(name=name), tmp_path / "fetched")
+    assert encoder_digest(tmp_path / "fetched") == expected
+
+
 def test_a_directory_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(UsageError, match=r"no model\.safetensors"):

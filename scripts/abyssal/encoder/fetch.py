@@ -17,6 +17,7 @@ from abyssal.encoder.identity import (
     check_hub_id,
     copy_encoder,
     encoder_digest,
+    encoder_directory,
     model_type,
 )
 from abyssal.encoder.kmers import DEFAULT_K
@@ -33,8 +34,8 @@ def fetch_encoder(config: EncoderConfig, target: Path) -> None:
         ConfigError: the name is neither a directory nor a pinned Hub id.
         DataError: the Hub does not have it, or cannot be reached.
     """
-    source = Path(config.name)
-    if source.is_dir():
+    source = encoder_directory(config.name)
+    if source is not None:
         copy_encoder(source, target)
     elif config.name == KMER_ENCODER_NAME:
         write_json(target / CONFIG_FILE, {"model_type": KMER_MODEL_TYPE, "kmer_size": DEFAULT_K})

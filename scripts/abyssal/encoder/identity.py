@@ -9,6 +9,7 @@ from pathlib import Path
 
 from abyssal.errors import ConfigError, UsageError
 from abyssal.files import read_json, sha256_file
+from abyssal.references.shipped import shipped_path
 
 MODEL_TYPE = "abyssal-encoder"
 KMER_MODEL_TYPE = "abyssal-kmers"
@@ -26,6 +27,7 @@ TOKENIZER_FILES = (
     "vocab.json",
     "vocab.txt",
 )
+_RESOURCES = "resources/"
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -61,6 +63,17 @@ def encoder_digest(directory: Path) -> str:
     return digest.hexdigest()
 
 
+def encoder_directory(name: str) -> Path | None:
+    """Return the directory that ``encoder.name`` means; None for ``kmers`` and Hub ids.
+
+    A relative path is looked for in the working directory; a shipped one (``resources/encoders/...``), if it is not
+    there, where Abyssal is installed, so that studies may lie anywhere.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    return shipped_path(name.removeprefix(_RESOURCES)) if name.startswith(_RESOURCES) else None
+
+
 def configured_identity(name: str, revision: str | None) -> str:
     """Return what tells whether ``encoder.name`` still means the same encoder: a digest, or a pinned Hub id.
 
@@ -68,8 +81,9 @@ def configured_identity(name: str, revision: str | None) -> str:
         ConfigError: neither a directory nor ``kmers`` nor a Hub id with a commit.
         UsageError: a directory without the files of an encoder.
     """
-    if Path(name).is_dir():
-        return encoder_digest(Path(name))
+    directory = encoder_directory(name)
+    if directory is not None:
+        return encoder_digest(directory)
     if name == KMER_ENCODER_NAME:
         return name
     return f"{name}@{check_hub_id(name, revision)}"

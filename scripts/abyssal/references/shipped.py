@@ -8,19 +8,21 @@ import abyssal
 from abyssal.errors import UsageError
 
 
-def shipped_file(name: str) -> Path:
-    """Return the path of ``resources/<name>``.
+def shipped_path(name: str) -> Path | None:
+    """Return the file or folder ``resources/<name>``, None where this installation does not have it.
 
     A checkout keeps ``resources/`` beside ``scripts/``; a wheel carries the same folder as ``abyssal/resources``.
-
-    Raises:
-        UsageError: neither place has the file.
     """
     package = Path(abyssal.__file__).resolve().parent
     places = (package.parents[1] / "resources" / name, package / "resources" / name)
-    for place in places:
-        if place.is_file():
-            return place
+    return next((place for place in places if place.exists()), None)
+
+
+def shipped_file(name: str) -> Path:
+    """Return the path of ``resources/<name>``; UsageError where this installation does not have it."""
+    place = shipped_path(name)
+    if place is not None:
+        return place
     message = f"resources/{name} is missing from this installation; install Abyssal again or work in a checkout"
     raise UsageError(message)
 
