@@ -11,7 +11,7 @@ from abyssal.discovery.stage_files import ClusterFiles, cluster_files
 
 
 def optional(name):
-    """The path of an input that only a marker with a reference has."""
+    """The path of an input that only a marker with a reference, or an earlier run, has."""
     found = snakemake.input.get(name)
     return None if found is None else Path(found)
 
@@ -26,6 +26,7 @@ cluster_files(
         lineages=optional("lineages"),
         reference_vectors=optional("reference_vectors"),
         gate=optional("gate"),
+        previous=optional("previous"),
     ),
     Path(snakemake.output.putative_taxa).parent,
     ClusterConfig(**snakemake.params.settings),

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
 from abyssal.discovery.matching import match_previous
-from abyssal.discovery.records import StoredTaxon, read_members
-from abyssal.errors import DataError
+from abyssal.discovery.records import StoredTaxon
 
 ASVS = {letter: letter * 32 for letter in "abcdef0123456789"}
 
@@ -75,8 +70,12 @@ def test_the_order_of_groups_does_not_change_their_ids() -> None:
     assert forward == backward[::-1]
 
 
-def test_members_of_a_foreign_table_are_refused(tmp_path: Path) -> None:
-    table = tmp_path / "members.tsv"
-    table.write_text("id\ttaxon\n")
-    with pytest.raises(DataError, match=r"row 1: expected the columns asv, putative_taxon"):
-        read_members(table)
+def test_the_id_of_an_earlier_taxon_names_no_stranger() -> None:
+    # Of PTaaaaaaaaaa's two ASVs one is alone now; the other is in a group that comes from elsewhere.
+    previous = [stored("PTaaaaaaaaaa", "ab"), stored("PTcccccccccc", "cdef")]
+    ids, changes = match_previous([group("cdef"), group("a01")], previous, reads={})
+    assert ids == ["PTcccccccccc", "PTaaaaaaaaaa"]
+    previous = [stored("PTaaaaaaaaaa", "b"), stored("PTcccccccccc", "acdef")]
+    ids, changes = match_previous([group("cdef"), group("a01")], previous, reads={})
+    assert ids == ["PTcccccccccc", "PT0000000000"]
+    assert fates(changes)["PTaaaaaaaaaa"] == ("gone", ())

@@ -177,6 +177,9 @@ def _other_values(study: Study) -> dict[str, Any]:
             shutil.copyfile(study.directory / source, target)
         return str(target)
 
+    earlier = study.directory / "previous"
+    earlier.mkdir(exist_ok=True)
+    (earlier / "members.tsv").touch()
     fasta = copied(reference["fasta"], "other.fasta.gz")
     lineages = copied(reference["lineages"], "other.lineages.tsv.gz")
     primers = {"forward_primer": "GTACACACCGCCCGTC", "reverse_primer": "TGATCCTTCTGCAGGTTCACCTAC",

@@ -17,6 +17,7 @@ from abyssal.bundle.provenance import CONTENT_PACKAGES, study_config
 from abyssal.code_digest import code_digest
 from abyssal.config.load import load_config
 from abyssal.config.models import NAME_PATTERN
+from abyssal.discovery.previous import previous_members
 from abyssal.errors import AbyssalError
 from abyssal.exports.write import FORMATS
 from abyssal.references.formats.tsv import split_column

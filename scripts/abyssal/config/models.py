@@ -122,7 +122,9 @@ class ClusterConfig(Section):
         " alike ASVs hold.",
     )
     previous: str | None = Field(
-        None, description="cluster/ directory of an earlier run of this marker, whose putative taxa keep their ids."
+        None,
+        description="cluster/ directory of an earlier run, whose putative taxa keep their ids; {marker} in it stands for "
+        "the marker's name. A copy, if that run had this study's name.",
     )
 
 

@@ -3,7 +3,7 @@
 A new taxon is named ``PT`` and the first ten hex digits of the MD5 of its most abundant member. When an earlier run is
 given, a taxon takes the id of the earlier taxon that it shares most ASVs with, provided that the choice is mutual: no
 other new taxon shares more with that earlier one (ties go to the new taxon with more reads, then to the earlier one
-whose id sorts first). An id taken over never names a second taxon; a taxon whose own id is taken is named by its next
+whose id sorts first). An earlier taxon's id never names any other; a taxon whose own id is taken is named by its next
 member. ASVs that exist in one run only do not count.
 """
 
@@ -50,7 +50,7 @@ def match_previous(
     weight = [sum(reads.get(member, 0) for member in members) for members in records]
     shared = _overlaps(records, previous)
     ids = _inherited(shared, weight, previous)
-    taken = {name for name in ids if name}
+    taken = {taxon.id for taxon in previous}
     for number, members in enumerate(records):
         if not ids[number]:
             ids[number] = _fresh_id(members, taken)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from abyssal.errors import DataError
 from abyssal.files import open_atomic
 
 SAMPLE_PREFIX = "sample:"
@@ -124,23 +123,6 @@ def write_records(
         out.writelines(f">{taxon.id} exemplar={taxon.exemplar}\n{taxon.sequence}\n" for taxon in taxa)
     with open_atomic(consensus) as out:
         out.writelines(f">{taxon.id} size={len(taxon.members)}\n{taxon.consensus}\n" for taxon in taxa)
-
-
-def read_members(source: Path) -> list[StoredTaxon]:
-    """Read the taxa and members of an earlier ``members.tsv``.
-
-    Raises:
-        DataError: the columns are not those of ``members.tsv``.
-    """
-    rows = source.read_text(encoding="utf-8").splitlines()
-    if not rows or tuple(rows[0].split("\t")[:2]) != MEMBER_COLUMNS[:2]:
-        message = f"{source} row 1: expected the columns {', '.join(MEMBER_COLUMNS)}, found {rows[:1]}"
-        raise DataError(message)
-    found: dict[str, set[str]] = {}
-    for row in rows[1:]:
-        asv, taxon = row.split("\t")[:2]
-        found.setdefault(taxon, set()).add(asv)
-    return [StoredTaxon(taxon, frozenset(asvs)) for taxon, asvs in found.items()]
 
 
 def _role(taxon: PutativeTaxon, member: str) -> str:

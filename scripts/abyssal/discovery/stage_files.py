@@ -8,7 +8,8 @@ from pathlib import Path
 from abyssal.config.models import ClusterConfig
 from abyssal.discovery.describe import EmbeddedReference, StudyAmplicons
 from abyssal.discovery.layout import write_map
-from abyssal.discovery.records import StoredTaxon, read_members, write_records
+from abyssal.discovery.previous import read_previous
+from abyssal.discovery.records import write_records
 from abyssal.discovery.stage import Discovery, discover
 from abyssal.encoder.vectors import read_vectors
 from abyssal.errors import DataError
@@ -25,7 +26,7 @@ OUTPUTS = (
 
 @dataclass(frozen=True)
 class ClusterFiles:
-    """Inputs of the stage; the last four are None without a reference."""
+    """Inputs of the stage: four are None without a reference, the last is ``members.tsv`` of an earlier run, if any."""
 
     asvs: Path
     table: Path
@@ -34,6 +35,7 @@ class ClusterFiles:
     lineages: Path | None = None
     reference_vectors: Path | None = None
     gate: Path | None = None
+    previous: Path | None = None
 
 
 def cluster_files(
@@ -46,13 +48,14 @@ def cluster_files(
     log: Path | None = None,
 ) -> Discovery:
     """Run the stage from files to files; see ``OUTPUTS`` for what ``target`` then holds."""
+    study = read_study(files.asvs, files.table, files.vectors)
     found = discover(
-        read_study(files.asvs, files.table, files.vectors),
+        study,
         read_named(files),
         settings,
         seed=seed,
         length_window=length_window,
-        previous=_read_previous(settings.previous),
+        previous=[] if files.previous is None else read_previous(files.previous, frozenset(study.ids)),
         log=log,
     )
     write_records(
@@ -112,16 +115,6 @@ def read_named(files: ClusterFiles) -> EmbeddedReference | None:
         raise DataError(message)
     gate = read_json(files.gate)
     return EmbeddedReference(reference, vectors, float(gate["distance"]), int(gate["k"]))
-
-
-def _read_previous(folder: str | None) -> list[StoredTaxon]:
-    if folder is None:
-        return []
-    source = Path(folder, "members.tsv")
-    if not source.is_file():
-        message = f"{source}: no such file; cluster.previous must name the cluster/ directory of an earlier run"
-        raise DataError(message)
-    return read_members(source)
 
 
 def _write_verdicts(target: Path, found: Discovery) -> None:

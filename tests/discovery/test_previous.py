@@ -1,0 +1,105 @@
+"""The earlier run whose ids are kept: what cannot be one is named, in one message, before anything is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.study import MARKER, small_study
+
+from abyssal.discovery.previous import previous_members, read_previous
+from abyssal.discovery.records import StoredTaxon
+from abyssal.errors import ConfigError, DataError
+
+HEADER = "asv\tputative_taxon\trole\tdistance\n"
+ASVS = frozenset({"aa", "bb"})
+
+
+@pytest.fixture
+def earlier(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results of an earlier run of two markers, beside the directory in which a study runs."""
+    for marker in ("18S", "COI"):
+        folder = tmp_path / "earlier" / marker / "cluster"
+        folder.mkdir(parents=True)
+        (folder / "members.tsv").write_text(HEADER + "aa\tPTaa\texemplar\t0.000000\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "earlier"
+
+
+def test_every_marker_has_its_own_earlier_run(earlier: Path) -> None:
+    found = previous_members(f"{earlier}/{{marker}}/cluster", "cruise", ("18S", "COI", "12S"))
+    assert found == {marker: earlier / marker / "cluster" / "members.tsv" for marker in ("18S", "COI")}
+    assert previous_members("earlier/18S/cluster", "cruise", ("18S",)) == {
+        "18S": Path("earlier/18S/cluster/members.tsv")
+    }
+    assert previous_members(None, "cruise", ("18S",)) == {}
+
+
+@pytest.mark.parametrize(
+    ("folder", "markers", "message"),
+    [
+        (
+            "nowhere",
+            ("18S",),
+            r"cluster\.previous: nowhere/members\.tsv: no such file; expected the cluster/ directory",
+        ),
+        ("nowhere/{marker}", ("18S", "COI"), r"nowhere/18S/members\.tsv: no such file"),
+        ("earlier/18S/cluster", ("18S", "COI"), r"is one directory for 2 markers; write \{marker\} for their names"),
+        ("results/cruise/18S/cluster", ("18S",), r"is what this study's run will write; copy the directory elsewhere"),
+        (
+            "./results/cruise/{marker}/cluster/",
+            ("18S",),
+            r"results/cruise/18S/cluster is what this study's run will write",
+        ),
+    ],
+)
+def test_a_directory_that_cannot_be_the_earlier_run(
+    earlier: Path, folder: str, markers: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        previous_members(folder, "cruise", markers)
+
+
+def test_taxa_of_an_earlier_run(tmp_path: Path) -> None:
+    source = tmp_path / "members.tsv"
+    source.write_text(HEADER + "".join(f"{asv}\tPT{asv[0]}\tmember\t0.1\n" for asv in ("aa", "ab", "bb")))
+    assert read_previous(source, ASVS) == [StoredTaxon("PTa", frozenset({"aa", "ab"})), StoredTaxon("PTb", {"bb"})]
+    source.write_text(HEADER)
+    assert read_previous(source, ASVS) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"row 1: expected the columns asv, putative_taxon, role, distance, found \[\]"),
+        (b"id\ttaxon\n", r"row 1: expected the columns asv"),
+        (HEADER.encode() + b"aa\tPTaa\texempl", r"row 2: expected 4 cells, found 'aa\\tPTaa\\texempl'"),
+        (HEADER.encode() + b"aa\t\tmember\t0.1\n", r"row 2: expected 4 cells"),
+        (HEADER.encode() + b"aa\tPTa\tmember\t0.1\n" * 2, r"row 3: ASV aa is there twice"),
+        (b"\x1f\x8b\xff\xfe", r"members\.tsv: not a text file \(invalid start byte at byte 1\); copy it again"),
+        (HEADER.encode() + b"cc\tPTc\tmember\t0.1\n", r"none of its 1 ASVs is in this study; cluster\.previous must"),
+    ],
+)
+def test_a_broken_or_foreign_table_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    source = tmp_path / "members.tsv"
+    source.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_previous(source, ASVS)
+
+
+def test_a_study_without_asvs_has_any_earlier_run(tmp_path: Path) -> None:
+    source = tmp_path / "members.tsv"
+    source.write_text(HEADER + "aa\tPTa\tmember\t0.1\n")
+    assert read_previous(source, frozenset()) == [StoredTaxon("PTa", frozenset({"aa"}))]
+
+
+@pytest.mark.workflow
+def test_the_workflow_stops_before_it_overwrites_the_earlier_run(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    own = os.path.relpath(study.results / "cluster", study.directory)
+    study.write(cluster={"previous": own})
+    done = study.snakemake("-n", f"results/small/{MARKER}/cluster/members.tsv", check=False)
+    assert done.returncode != 0
+    assert f"cluster.previous: {own} is what this study's run will write" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
