@@ -83,12 +83,12 @@ def _nearest_records(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:  # fmt: skip
     """Return (q, NEAREST) nearest records and their similarities, -1 and 0 where there are none left."""
     order = np.argsort(profiles.kmers, kind="stable")
-    amplicons = np.repeat(np.arange(len(profiles)), np.diff(profiles.offsets))[order]
+    amplicons = np.repeat(np.arange(len(profiles), dtype=np.int32), np.diff(profiles.offsets))[order]
     starts = np.zeros(4**profiles.k + 1, dtype=np.int64)
     np.cumsum(np.bincount(profiles.kmers, minlength=4**profiles.k), out=starts[1:])
     found = np.full((len(queries), NEAREST), -1, dtype=np.int64)
     similarity = np.zeros((len(queries), NEAREST))
-    values = profiles.values[order].astype(np.float64)
+    values = profiles.values[order]
     for row in range(len(queries)):
         window = slice(int(queries.offsets[row]), int(queries.offsets[row + 1]))
         all_of_them = _similarities(
@@ -109,8 +109,9 @@ def _nearest_records(
 def _similarities(kmers, weights, starts, amplicons, values, count):  # type: ignore[no-untyped-def]
     total = np.zeros(count)
     for place in range(kmers.size):
+        weight = np.float64(weights[place])
         for posting in range(starts[kmers[place]], starts[kmers[place] + 1]):
-            total[amplicons[posting]] += weights[place] * values[posting]
+            total[amplicons[posting]] += weight * values[posting]
     return total
 
 
@@ -129,16 +130,17 @@ def _count_votes(codes, similarity, sizes, power):  # type: ignore[no-untyped-de
     chosen = np.full(rows, -1, dtype=np.int64)
     figures = np.zeros((rows, 8))
     for row in range(rows):
+        weights = similarity[row] ** power
         winner, most, total = -1, 0.0, 0.0
         for place in range(width):
             code = codes[row, place]
             if code < 0:
                 continue
-            total += similarity[row, place] ** power
+            total += weights[place]
             votes = 0.0
             for other in range(width):
                 if codes[row, other] == code:
-                    votes += similarity[row, other] ** power
+                    votes += weights[other]
             if votes > most:
                 winner, most = code, votes
         if winner < 0:

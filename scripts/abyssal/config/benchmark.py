@@ -37,7 +37,7 @@ class BenchmarkConfig(Section):
         450, description="Most queries of a split of the other datasets and of the other parts."
     )
     identity_datasets: list[Dataset] = Field(
-        ["16s-v4", "18s-v4"], description="References that are cross-validated by identity."
+        ["16s-v4", "18s-v9"], description="References that are cross-validated by identity."
     )
     identity_splits: Annotated[int, Field(ge=1, le=100)] = Field(1, description="Splits of each identity.")
     robustness_dataset: Dataset = Field("18s-v9", description="Reference of the robustness part.")

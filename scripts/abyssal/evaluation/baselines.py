@@ -40,6 +40,7 @@ class Baselines:
         self._reference = reference
         self._queries = queries
         self._directory = directory
+        self._found: tuple[str, Hits] | None = None
         self._names = [
             sorted({name for pairs in reference.members for _, lineage in pairs if (name := lineage[rank]) is not None})
             for rank in range(len(reference.ranks))
@@ -83,7 +84,12 @@ class Baselines:
         return Answers("sintax", (shlex.join(command),), labels, confidence, confidence >= SINTAX_CUTOFF)
 
     def _hits(self, name: str) -> Answers:
-        target = self._directory / f"{name}.tsv"
+        # One search serves both readings of its hits.
+        self._found = self._found or self._search()
+        return self.named_by_hits(name, *self._found, lowest_common=name == "lca")
+
+    def _search(self) -> tuple[str, Hits]:
+        target = self._directory / "hits.tsv"
         command = ["vsearch", "--usearch_global", "queries.fasta", "--db", "reference.fasta", "--id",
                    f"{TOP_HIT_IDENTITY:g}", "--maxaccepts", "20", "--maxrejects", "64", "--userout", target.name,
                    "--userfields", "query+target+id", "--threads", "1"]  # fmt: skip
@@ -92,7 +98,7 @@ class Baselines:
         for line in target.read_text(encoding="utf-8").splitlines():
             query, hit, identity = line.split("\t")
             found.setdefault(int(query[1:]), []).append((float(identity) / 100.0, int(hit[1:].split(";")[0])))
-        return self.named_by_hits(name, shlex.join(command), found, lowest_common=name == "lca")
+        return shlex.join(command), found
 
     def named_by_hits(self, name: str, command: str, found: Hits, *, lowest_common: bool) -> Answers:
         """Return what hits say: the best one's lineage, or the common one of all within ``LCA_WITHIN`` of it."""
@@ -112,7 +118,7 @@ class Baselines:
 
     def _call(self, command: list[str]) -> None:
         """Run in the working directory by giving whole paths; the recorded command keeps the short ones."""
-        files = {"queries.fasta", "reference.fasta", "sintax.tsv", "top-hit.tsv", "lca.tsv"}
+        files = {"queries.fasta", "reference.fasta", "sintax.tsv", "hits.tsv"}
         run_tool([self._directory / part if part in files else part for part in command])
 
 
