@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,24 +13,12 @@ from abyssal.benchmark.bootstrap_bayes import bootstrap_bayes
 from abyssal.benchmark.cases import Case, read_case
 from abyssal.benchmark.kmer_pilot import kmer_pilot
 from abyssal.benchmark.naive_bayes import naive_bayes
+from abyssal.benchmark.programs import unavailable
 from abyssal.benchmark.rdp import rdp_answers
 from abyssal.evaluation.answers import Answers
 from abyssal.evaluation.baselines import Baselines
 
 SINTAX_CUTOFFS = (0.5, 0.8)
-_PROGRAMS = {
-    "sintax": "vsearch", "top-hit": "vsearch", "lca": "vsearch", "blast-top-hit": "blastn", "blast-lca": "blastn",
-    "rdp": "rdp_classifier",
-}  # fmt: skip
-
-
-def unavailable(peers: Sequence[str]) -> dict[str, str]:
-    """Return the peers that cannot run here, with the reason."""
-    return {
-        name: f"{_PROGRAMS[name]} is not installed"
-        for name in peers
-        if (name in _PROGRAMS and shutil.which(_PROGRAMS[name]) is None)
-    }
 
 
 def peer_answers(case: Case, peers: Sequence[str], seed: int, directory: Path) -> list[Answers]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from abyssal.benchmark.cases import CaseKey
 from abyssal.benchmark.datasets import TAX_CREDIT, missing, tax_credit_datasets
 from abyssal.benchmark.identity import IDENTITIES
-from abyssal.benchmark.peers import unavailable
+from abyssal.benchmark.programs import unavailable
 from abyssal.benchmark.robustness import REFERENCE_VARIANTS
 from abyssal.config.benchmark import BenchmarkConfig
 
