@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,16 @@ def test_an_edit_re_runs_exactly_its_rules(module: str, expected: set[str]) -> N
     # such edit reaches them.
     reached = {name for name, (_, modules) in RULES.items() if module in covered(modules)}
     assert reached - {"report", "package", "benchmark_communities"} == expected
+
+
+def test_the_plan_loads_no_large_library() -> None:
+    """Every start of Snakemake, and with Slurm every job, imports what the rules' files import."""
+    texts = [file.read_text(encoding="utf-8") for file in (ROOT.parents[1] / "workflow" / "rules").glob("*.smk")]
+    modules = {name for text in texts for name in re.findall(r"^from (abyssal[\w.]*) import", text, re.MULTILINE)}
+    assert modules
+    imports = "; ".join(f"import {name}" for name in sorted(modules))
+    done = subprocess.run(
+        [sys.executable, "-c", f"{imports}; import sys; print(*sys.modules)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert not {"sklearn", "torch", "transformers", "pandas", "matplotlib", "grpc"} & set(done.stdout.split())
