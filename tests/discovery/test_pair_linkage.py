@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from abyssal.config.models import ClusterConfig
+from abyssal.discovery import pairs
 from abyssal.discovery.clusterers import AverageLinkageClusterer, ClusterItems
 from abyssal.discovery.describe import EmbeddedReference
 from abyssal.discovery.methods import choose_method
 from abyssal.discovery.pair_linkage import PairLinkageClusterer, link
-from abyssal.discovery.pairs import KnownTaxa, Pairs, describe_pairs, fit_pairs
+from abyssal.discovery.pairs import LEAST_COSINE, KnownTaxa, Pairs, describe_pairs, fit_pairs
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.references.model import AmpliconReference
 
@@ -96,6 +99,21 @@ def test_a_pair_is_described_beside_the_taxa_that_are_not_hidden(named: Embedded
     assert (seen.values[:, 2] == 0).all(), "each item is its own nearest known amplicon"
     assert (hidden.values[:, 2] > 0).all()
     assert (hidden.values[:, 0] <= 0.3).all()
+
+
+def test_pairs_that_are_not_aligned_are_unrelated(named: EmbeddedReference, monkeypatch: pytest.MonkeyPatch) -> None:
+    unrelated = 0.1
+    monkeypatch.setattr(pairs, "UNRELATED", unrelated)
+    known, items, _ = hide_half(named)
+    model = fit_pairs(known, 1, seed=1)
+    assert model is not None
+    every = describe_pairs(items, model.known)
+    probable = np.round(model.trees.predict_proba(every.values)[:, 1], 6)
+    found = replace(model, least_cosine=LEAST_COSINE).probabilities(items)
+    np.testing.assert_array_equal(found.places, every.places[probable >= unrelated])
+    np.testing.assert_array_equal(found.values, probable[probable >= unrelated])
+    every.values[:, 0] = 0.0
+    assert (model.trees.predict_proba(every.values)[:, 1] < unrelated).sum() > 0, "none was spared"
 
 
 def test_a_fixed_distance_is_kept_and_nothing_is_learnt_without_a_reference(named: EmbeddedReference) -> None:

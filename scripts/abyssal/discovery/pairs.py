@@ -132,10 +132,15 @@ class PairModel:
         places = near_pairs(items.vectors, NEIGHBOURS, self.least_cosine, exact_limit=exact_limit)
         kept: list[NDArray[np.int32]] = [np.zeros((0, 2), dtype=np.int32)]
         found: list[NDArray[np.float64]] = [np.zeros(0)]
-        for start, values in _described(items, self.known, places):
-            probable = self.trees.predict_proba(values)[:, 1]
+        for block, values in _described(items, self.known, places):
+            # Trees fall with edits, which take longest: what is improbable with none at all is not aligned.
+            likely = np.flatnonzero(self.trees.predict_proba(values)[:, 1] >= UNRELATED)
+            if likely.size == 0:
+                continue
+            values[likely, 0] = _edits(items, block[likely])
+            probable = self.trees.predict_proba(values[likely])[:, 1]
             related = probable >= UNRELATED
-            kept.append(places[start : start + len(values)][related])
+            kept.append(block[likely[related]])
             found.append(probable[related])
         return Pairs(np.concatenate(kept), np.asarray(np.round(np.concatenate(found), 6), dtype=np.float64))
 
@@ -177,23 +182,27 @@ def describe_pairs(items: ClusterItems, known: KnownTaxa) -> Pairs:
     first and over the sum of the distances to the known; the shorter length over the longer.
     """
     places = near_pairs(items.vectors, NEIGHBOURS, LEAST_COSINE)
-    blocks = [values for _, values in _described(items, known, places)]
-    return Pairs(places, np.concatenate(blocks) if blocks else np.zeros((0, 9)))
+    found = [np.zeros((0, 9))]
+    for block, values in _described(items, known, places):
+        values[:, 0] = _edits(items, block)
+        found.append(values)
+    return Pairs(places, np.concatenate(found))
 
 
 def _described(
     items: ClusterItems, known: KnownTaxa, places: NDArray[np.int32]
-) -> Iterator[tuple[int, NDArray[np.float64]]]:
-    """Yield the first pair and the features of so many pairs at a time that their vectors fit into memory."""
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
+    """Yield so many pairs at a time that their vectors fit into memory, with their features; edits are left at 0."""
     near, gap, width = _surroundings(items.vectors, known)
     lengths = np.array([len(sequence) for sequence in items.sequences], dtype=np.float64)
     for start in range(0, len(places), _PAIR_BLOCK):
-        first, second = places[start : start + _PAIR_BLOCK].T
+        block = places[start : start + _PAIR_BLOCK]
+        first, second = block.T
         cosine = np.einsum("ij,ij->i", items.vectors[first], items.vectors[second]).astype(np.float64)
         distance = np.round(np.clip(1.0 - cosine, 0.0, 2.0), 6)
         between, reach = gap[first] + gap[second], near[first] + near[second]
         columns = [
-            np.array([_edits(items.sequences[i], items.sequences[j]) for i, j in zip(first, second, strict=True)]),
+            np.zeros(len(block)),
             distance,
             np.maximum(near[first], near[second]),
             np.minimum(near[first], near[second]),
@@ -203,13 +212,18 @@ def _described(
             distance / (reach + _LEAST),
             np.minimum(lengths[first], lengths[second]) / np.maximum(lengths[first], lengths[second]),
         ]
-        yield start, np.stack(columns, axis=1)
+        yield block, np.stack(columns, axis=1)
 
 
-def _edits(first: str, second: str) -> float:
-    longest = max(len(first), len(second))
-    edits = edlib.align(first, second, mode="NW", task="distance", k=int(_FARTHEST * longest))["editDistance"]
-    return float(edits) / longest if edits >= 0 else _BEYOND
+def _edits(items: ClusterItems, places: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return (p,) edits per letter of the longer sequence of each pair."""
+    found = np.empty(len(places))
+    for row, (first, second) in enumerate(places.tolist()):
+        one, other = items.sequences[first], items.sequences[second]
+        longest = max(len(one), len(other))
+        edits = edlib.align(one, other, mode="NW", task="distance", k=int(_FARTHEST * longest))["editDistance"]
+        found[row] = edits / longest if edits >= 0 else _BEYOND
+    return found
 
 
 def _mean_of_known(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
