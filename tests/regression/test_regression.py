@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -17,14 +17,14 @@ from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.vectors import Vectors, write_vectors
 from abyssal.errors import UsageError
 from abyssal.files import sha256_file
-from abyssal.reads.table import CountTable, write_table
+from abyssal.reads.table import CountTable, read_table, write_table
 from abyssal.regression.features import bray_curtis, centred_log_ratios, moments
 from abyssal.regression.ridge import fit_predict, leave_sites_out, leave_sites_out_mean
 from abyssal.regression.score import score
 from abyssal.regression.stage import MEAN, OURS, RegressionFiles, regress_files
 from abyssal.report.inputs import StudyResults, read_rows
 from abyssal.report.regression_section import regression_section
-from abyssal.samples.libraries import write_libraries
+from abyssal.samples.libraries import read_libraries, write_libraries
 from abyssal.samples.model import Library
 from abyssal.sequences.records import write_fasta
 
@@ -172,3 +172,24 @@ def test_too_few_sites_are_a_result_and_a_wrong_column_is_an_error(made: Made) -
         made.run(targets=["site"])
     with pytest.raises(UsageError, match="give latitude and longitude"):
         made.run(targets=["depth_m"], site=None)
+
+
+@pytest.mark.parametrize("cell", ["inf", "1e999", "12 m"])
+def test_a_cell_that_is_no_finite_number_is_an_error(made: Made, cell: str) -> None:
+    libraries = read_libraries(made.files.libraries)
+    changed = [replace(library, metadata={**library.metadata, "salinity": cell}) for library in libraries]
+    write_libraries(made.files.libraries, changed)
+    with pytest.raises(UsageError, match=f"column salinity: '{cell}' is no number"):
+        made.run(targets=["salinity"])
+
+
+def test_samples_composed_alike_are_told_the_mean(made: Made) -> None:
+    table = read_table(made.files.table)
+    counts = np.zeros_like(table.counts)
+    counts[0] = 500
+    write_table(made.files.table, CountTable(table.features, table.columns, counts))
+    methods: dict[str, dict[str, float]] = made.run(targets=["depth_m"])["depth_m"]["methods"]  # type: ignore[assignment]
+    assert methods[OURS]["mae"] == pytest.approx(methods[MEAN]["mae"])
+    model = json.loads((made.folder / "model.json").read_text())["targets"]["depth_m"]
+    assert not any(model["coefficients"])
+    assert model["intercept"] == pytest.approx(500.0 * (SITES - 1) / 2)

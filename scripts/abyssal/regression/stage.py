@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,13 +133,16 @@ def _cell(library: Library, column: str) -> str | None:
 
 def _number(cell: str, column: str, library: Library) -> float:
     try:
-        return float(cell)
-    except ValueError as error:
+        value = float(cell)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
         message = (
             f"sample sheet row {library.row}, column {column}: {cell!r} is no number; regression.targets needs "
             "numbers, or an empty cell where it is not known"
         )
-        raise UsageError(message) from error
+        raise UsageError(message)
+    return value
 
 
 def _site(library: Library, column: str | None) -> str:
@@ -197,7 +201,8 @@ def _model(samples: Samples, counts: NDArray[np.int64], vectors: NDArray[np.floa
     centre = features.mean(axis=0)
     centred = features - centre
     scale = float((centred**2).sum()) / len(centred)
-    system = centred @ centred.T + penalty * scale * np.eye(len(centred))
+    # Where all samples are composed alike there is nothing to learn from, and every coefficient is 0.
+    system = centred @ centred.T + (penalty * scale or 1.0) * np.eye(len(centred))
     mean = float(samples.target.mean())
     slope = centred.T @ np.linalg.solve(system, samples.target - mean)
     return {
