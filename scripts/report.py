@@ -13,7 +13,7 @@ from abyssal.report.render import write_report
 
 found = snakemake.input
 names = ("libraries", "ledger", "controls", "table", "answers", "putative_taxa", "members", "exemplars", "map",
-         "verdicts", "selection", "metrics", "reference_report", "truth", "regression", "predictions", "alpha",
+         "verdicts", "changes", "selection", "metrics", "reference_report", "truth", "regression", "predictions", "alpha",
          "rarefaction", "ordination", "novelty")  # fmt: skip
 write_report(
     Path(snakemake.output.report),

@@ -140,7 +140,7 @@ class MadeStudy:
             answers=self.folder / "taxonomy.tsv",
             putative_taxa=cluster / "putative_taxa.tsv", members=cluster / "members.tsv",
             exemplars=cluster / "exemplars.fasta", map=cluster / "map.tsv", verdicts=cluster / "verdicts.tsv",
-            selection=cluster / "selection.json",
+            changes=cluster / "changes.tsv", selection=cluster / "selection.json",
         )  # fmt: skip
 
     def facts(self) -> ReportFacts:

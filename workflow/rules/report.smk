@@ -15,6 +15,7 @@ rule report:
         exemplars="results/{study}/{marker}/cluster/exemplars.fasta",
         map="results/{study}/{marker}/cluster/map.tsv",
         verdicts="results/{study}/{marker}/cluster/verdicts.tsv",
+        changes="results/{study}/{marker}/cluster/changes.tsv",
         selection="results/{study}/{marker}/cluster/selection.json",
         metrics="results/{study}/{marker}/evaluate/metrics.json",
         alpha="results/{study}/{marker}/diversity/alpha.tsv",

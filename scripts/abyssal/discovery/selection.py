@@ -53,6 +53,7 @@ class Selection:
         rank: rank of the taxa that were treated as unknown, "" when none were.
         taxa: taxa with two amplicons or more that were drawn from.
         scores: mean adjusted Rand index of every candidate, best first.
+        identity: alignment identity of a method that groups by it, which does not use the choice.
     """
 
     choice: Choice
@@ -61,6 +62,7 @@ class Selection:
     rank: str = ""
     taxa: int = 0
     scores: tuple[tuple[Choice, float], ...] = ()
+    identity: float | None = None
 
     def values(self) -> dict[str, Any]:
         """Return the selection as plain values."""
@@ -69,6 +71,7 @@ class Selection:
             "format_version": 1,
             "method": self.method,
             "choice": asdict(self.choice),
+            "identity": self.identity,
             "reason": self.reason,
             "rank": self.rank,
             "taxa": self.taxa,
@@ -84,7 +87,8 @@ def select(settings: ClusterConfig, named: EmbeddedReference | None, *, expected
     """
     candidates = _candidates(settings)
     if len(candidates) == 1:
-        return Selection(candidates[0], "given", settings.method)
+        identity = settings.identity if settings.method == "vsearch" else None
+        return Selection(candidates[0], "given", settings.method, identity=identity)
     fallback = Choice(settings.distance or Choice.distance, settings.min_cluster_size or Choice.min_cluster_size)
     if expected == 0:
         return Selection(fallback, "default: nothing is to be grouped", settings.method)

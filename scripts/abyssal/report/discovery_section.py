@@ -74,10 +74,23 @@ def _words(results: StudyResults) -> list[str]:
         f"{plural(reads, 'read')} ({percent(reads, total)} of all). An id stays the same when the study is run again "
         "or grows; what a record says about rank and relatives is a guide, not a name."
     )
-    words.append(_fineness(results))
+    words += [*_since_the_earlier_run(results), _fineness(results)]
     if results.putative_taxa:
         words.append("Those with the most reads:")
     return words
+
+
+def _since_the_earlier_run(results: StudyResults) -> list[str]:
+    """Say what became of an earlier run's taxa; nothing where no earlier run was given."""
+    fates = Counter(row["fate"] for row in results.changes)
+    earlier = fates.total() - fates["new"]
+    if not earlier:
+        return []
+    return [
+        f"Of {plural(earlier, 'putative taxon', 'putative taxa')} of the earlier run, {count(fates['kept'])} are one "
+        f"taxon as before, {count(fates['split'])} were split, {count(fates['merged'])} are now one with others and "
+        f"{count(fates['gone'])} have no ASV left; {count(fates['new'])} are new (cluster/changes.tsv)."
+    ]
 
 
 def _fineness(results: StudyResults) -> str:
@@ -88,7 +101,9 @@ def _fineness(results: StudyResults) -> str:
         "pair-linkage": f"while its members' mean probability of one taxon, learnt on the reference, is at least "
         f"{percent(1 - choice['distance'])}",
         "swarm": "by single differences",
-        "vsearch": "by identity",
+        "vsearch": f"at an identity of {percent(found['identity'] or 0.0)}",
+        "average-linkage": f"to a mean cosine distance of {choice['distance']:g}",
+        "kmeans": f"to a cosine distance of {choice['distance']:g} from the centre",
     }.get(
         found["method"],
         f"with cosine distance {choice['distance']:g} and at least {choice['min_cluster_size']} ASVs a dense group",

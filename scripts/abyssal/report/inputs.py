@@ -31,6 +31,7 @@ class ReportFiles:
     exemplars: Path
     map: Path
     verdicts: Path
+    changes: Path
     selection: Path
     metrics: Path | None = None
     reference_report: Path | None = None
@@ -88,6 +89,7 @@ class StudyResults:
     rarefaction: Sequence[Row] = ()
     ordination: Sequence[Row] = ()
     novelty: Mapping[str, Any] | None = None
+    changes: Sequence[Row] = ()
 
     @property
     def putative_of(self) -> dict[str, str]:
@@ -115,6 +117,7 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         points=read_rows(files.map),
         verdicts=read_rows(files.verdicts),
         exemplars=_sequences(files.exemplars),
+        changes=read_rows(files.changes),
         selection=read_json(files.selection),
         metrics=read_json(files.metrics) if files.metrics else None,
         reference_report=read_json(files.reference_report) if files.reference_report else None,

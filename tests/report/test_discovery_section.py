@@ -1,0 +1,56 @@
+"""The section on putative taxa says how they were grouped and what became of those of an earlier run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from abyssal.config.models import ClusterConfig
+from abyssal.discovery.clusterers import Choice
+from abyssal.discovery.selection import Selection, select
+from abyssal.report.discovery_section import discovery_section
+from abyssal.report.inputs import StudyResults, read_results
+
+
+@pytest.fixture
+def results(make_study: Callable) -> StudyResults:
+    study = make_study()
+    return read_results(study.files(), study.facts())
+
+
+def words(results: StudyResults) -> str:
+    return " ".join(discovery_section(results).paragraphs).replace("\xa0", " ")
+
+
+@pytest.mark.parametrize(
+    ("method", "text"),
+    [
+        ("average-linkage", "Grouped by average-linkage, to a mean cosine distance of 0.3 (given)."),
+        ("kmeans", "Grouped by kmeans, to a cosine distance of 0.3 from the centre (given)."),
+        ("hdbscan", "Grouped by hdbscan, with cosine distance 0.3 and at least 3 ASVs a dense group (given)."),
+        ("pair-linkage", "mean probability of one taxon, learnt on the reference, is at least 70.0 % (given)."),
+        ("vsearch", "Grouped by vsearch, at an identity of 93.0 % (given)."),
+        ("swarm", "Grouped by swarm, by single differences (given)."),
+    ],
+)
+def test_the_values_that_a_method_used_are_stated(results: StudyResults, method: str, text: str) -> None:
+    settings = ClusterConfig(method=method, identity=0.93, distance=0.3, min_cluster_size=3)  # type: ignore[arg-type]
+    if method == "pair-linkage":
+        selection = Selection(Choice(0.3), "given", method)
+    else:
+        selection = select(settings, None, expected=9, seed=1)
+    assert text in words(replace(results, selection=selection.values()))
+
+
+def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:
+    assert {row["fate"] for row in results.changes} == {"new"}
+    assert "earlier run" not in words(results)
+    fates = ["kept"] * 3 + ["split"] * 2 + ["merged", "gone", "new", "new"]
+    changed = replace(results, changes=[{"putative_taxon": f"PT{n}", "fate": fate} for n, fate in enumerate(fates)])
+    expected = (
+        "Of 7 putative taxa of the earlier run, 3 are one taxon as before, 2 were split, 1 are now one with others and "
+        "1 have no ASV left; 2 are new (cluster/changes.tsv)."
+    )
+    assert expected in words(changed)
