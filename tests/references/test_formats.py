@@ -260,8 +260,12 @@ def test_an_unknown_format_and_an_unknown_file_are_usage_errors(tmp_path: Path) 
         open_reference(source, format_name="silwa")
     with pytest.raises(UsageError, match="no such file"):
         open_reference(tmp_path / "absent.fasta")
-    with pytest.raises(ReferenceFormatError, match="no known reference format"):
+    with pytest.raises(ReferenceFormatError, match=r"no known reference format .* give a lineage table"):
         open_reference(source)
+    with pytest.raises(ReferenceFormatError, match=r"empty\.tsv: the file is empty; expected a row"):
+        open_reference(source, write_text(tmp_path / "empty.tsv", ""))
+    with pytest.raises(ReferenceFormatError, match=r"c\.csv with 'id,genus'; check that it is tab-separated"):
+        open_reference(source, write_text(tmp_path / "c.csv", "id,genus\nx,Aus\n"))
 
 
 @given(st.text(alphabet="abcdefgkopst_;:| ABC", max_size=60))

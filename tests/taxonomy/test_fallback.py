@@ -16,7 +16,7 @@ from abyssal.errors import ConfigError
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.taxonomy.classifications import Source, tsv_rows
 from abyssal.taxonomy.classifier import Classifier
-from abyssal.taxonomy.fallback import HITS, BlastSearch, Budget, Fallback, VsearchSearch
+from abyssal.taxonomy.fallback import HITS, BlastSearch, Budget, Fallback, Revision, VsearchSearch
 
 from .conftest import Trained
 
@@ -78,6 +78,13 @@ def test_the_budget_caps_the_share_and_takes_the_hardest(
     open_reads = (before.accepted < 4) & (before.source != Source.REJECTED)
     left = before.confidence[open_reads & ~searched, 4]
     assert before.confidence[searched, 4].max() <= left.min()
+
+
+def test_the_report_says_why_few_reads_are_searched(trained: Trained, fallback: Fallback, reads: list[str]) -> None:
+    few = reads[:3]
+    revision = Revision(fallback, Budget())
+    revision(few, trained.classifier.classify(few))
+    assert "0 searched in 0.0 s (at most 10% of all may be)" in revision.report()
 
 
 def test_no_time_and_no_share_change_nothing(trained: Trained, fallback: Fallback, reads: list[str]) -> None:

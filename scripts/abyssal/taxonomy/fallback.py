@@ -278,7 +278,8 @@ class Revision:
         deeper = ", ".join(f"{rank} {count}" for rank, count in gain.deeper.items() if count) or "none"
         lost = ", ".join(f"{rank} {count}" for rank, count in gain.lost.items() if count) or "none"
         return (
-            f"{gain.open} of {gain.reads} distinct reads open, {gain.searched} searched in {gain.seconds:.1f} s; "
+            f"{gain.open} of {gain.reads} distinct reads open, {gain.searched} searched in {gain.seconds:.1f} s "
+            f"(at most {self._budget.share:.0%} of all may be); "
             f"answers changed: {gain.changed}; ranks gained: {deeper}; ranks lost: {lost}"
         )
 

@@ -3,7 +3,7 @@
 An exemplar gets the names that the model itself accepts for it, but for the lowest of them, and none below: like any
 reference record with a placeholder it votes for nothing there, and its weight counts as unknown. A read like it finds
 its nearest neighbour nameless, where without it the nearest relative's name would have had all the vote. (With the
-lowest accepted name, one wrong name became a witness for the next: README.) The calibrators stay those of the named
+lowest accepted name, one wrong name would be a witness for the next.) The calibrators stay those of the named
 reference, so nothing that clustering did enters what confidences are measured on.
 """
 

@@ -65,12 +65,17 @@ def recognise(fasta: Path, lineages: Path | None = None) -> ReferenceFormat:
         raise ReferenceFormatError(message)
     headers = read_headers(source, _HEADERS) if start[0].startswith(">") else ()
     table = read_start(lineages, _TABLE_LINES) if lineages is not None else ()
+    if lineages is not None and not table:
+        message = f"{lineages}: the file is empty; expected a row of identifier and lineage for each record of {source}"
+        raise ReferenceFormatError(message)
     preview = Preview(start[0], headers, table)
     for found in FORMATS.values():
         if found.recognises(preview):
             return found
-    message = (
-        f"{source} line 1: no known reference format begins with {start[0][:80]!r}; give a lineage table beside the "
-        f"FASTA, or name the format (one of {', '.join(sorted(FORMATS))})"
-    )
+    begun = f"{source} line 1: no known reference format begins with {start[0][:80]!r}"
+    expected = f"name the format (one of {', '.join(sorted(FORMATS))})"
+    if table:
+        message = f"{begun} beside {lineages} with {table[0][:80]!r}; check that it is tab-separated, or {expected}"
+    else:
+        message = f"{begun}; give a lineage table beside the FASTA, or {expected}"
     raise ReferenceFormatError(message)
