@@ -130,6 +130,7 @@ def test_a_record_tells_what_the_study_knows(study: Study, tmp_path: Path) -> No
     assert float(record["separation"]) > float(record["radius"])
     assert float(record["stability"]) == 1.0
     assert f"in 2 of 3 samples; nearest named relative {record['nearest_lineage'][-8:]}" in record["sentence"]
+    assert record["sentence"].endswith("; found again in subsamples (100 % overlap on average).")
     exemplars = {entry.id: entry for entry in read_records(out / "exemplars.fasta")}
     assert sequence_id(exemplars[record["putative_taxon"]].sequence) == record["exemplar"]
     consensus = {entry.id: entry.sequence for entry in read_records(out / "consensus.fasta")}

@@ -85,11 +85,10 @@ class PutativeTaxon:
         if self.nearest_identity is not None:
             name = self.nearest_lineage.rpartition("; ")[2] or self.nearest_id
             parts.append(f"nearest named relative {name} at {100 * self.nearest_identity:.1f} % identity")
-            parts.append(
-                f"seems new at rank {self.novel_rank}" if self.novel_rank else "may belong to a taxon named there"
-            )
+            parts.append(f"seems new at rank {self.novel_rank}" if self.novel_rank else "may be of a named taxon")
         if self.stability is not None:
-            parts.append(f"found again in subsamples with {100 * self.stability:.0f} % of its members")
+            found = "found again" if size > 1 else "found again alone"
+            parts.append(f"{found} in subsamples ({100 * self.stability:.0f} % overlap on average)")
         return "; ".join(parts) + "."
 
 
