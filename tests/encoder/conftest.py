@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import string
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from abyssal.encoder.network import EncoderNetwork, EncoderSizes
+from abyssal.files import sha256_file
 from abyssal.references.model import AmpliconReference
 
 TINY = EncoderSizes(
@@ -126,3 +128,47 @@ def esm_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     EsmModel(config, add_pooling_layer=False).save_pretrained(directory)
     return directory
+
+
+CONVERTED_ON = make_reference(8, families=3, genera=4, species=4).sequences
+"""Amplicons that engines are calibrated on and compared with."""
+
+
+def convert(directory: Path, folder: Path) -> Path:
+    """Convert an encoder into ``folder``; skips the test where the packages are missing."""
+    pytest.importorskip("onnxruntime", reason="the extra 'engines' is not installed")
+    from abyssal.encoder.engines.choose import prepare
+    from abyssal.encoder.load import load_encoder
+
+    prepare(load_encoder(directory, batch_size=8), CONVERTED_ON, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared(tiny_encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of engines in which the tiny encoder has been converted and its engine chosen."""
+    return convert(tiny_encoder, tmp_path_factory.mktemp("engines"))
+
+
+@pytest.fixture(scope="session")
+def prepared_esm(esm_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the random ESM."""
+    return convert(esm_directory, tmp_path_factory.mktemp("engines"))
+
+
+@pytest.fixture(scope="session")
+def prepared_bert(bert_directory: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of the random BERT."""
+    return convert(bert_directory, tmp_path_factory.mktemp("engines"))
+
+
+def with_choice(folder: Path, copy: Path, engine: str, sha256: str | None = None) -> Path:
+    """Copy a folder of engines and note another choice in it."""
+    (noted,) = folder.glob("*/choice.json")
+    place = copy / noted.parent.name
+    place.mkdir(parents=True)
+    for file in noted.parent.iterdir():
+        (place / file.name).write_bytes(file.read_bytes())
+    model = place / ("int8.onnx" if engine.endswith("int8") else "fp32.onnx")
+    (place / "choice.json").write_text(json.dumps({"engine": engine, "sha256": sha256 or sha256_file(model)}))
+    return place

@@ -8,23 +8,39 @@ import numpy as np
 import pytest
 import torch
 
+from abyssal.encoder.engines.choose import ready
+from abyssal.encoder.engines.names import CONVERTED
 from abyssal.encoder.interface import Encoder
 from abyssal.encoder.load import load_encoder
 
-from .conftest import random_dna
+from .conftest import random_dna, with_choice
 
-KINDS = ["abyssal", "shipped", "kmers", "bert", "esm"]
+KINDS = [
+    "abyssal", "shipped", "kmers", "bert", "esm",
+    "abyssal onnx-fp32", "abyssal onnx-int8", "abyssal openvino-fp32", "abyssal openvino-int8",
+    "bert onnx-int8", pytest.param("esm openvino-int8", marks=pytest.mark.slow),
+]  # fmt: skip
 TOLERANCE = 1e-5
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def encoder(request: pytest.FixtureRequest, repository: Path) -> Encoder:
+def encoder(request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     fixtures = {"abyssal": "tiny_encoder", "bert": "bert_directory", "esm": "esm_directory"}
-    if request.param == "kmers":
+    converted = {"abyssal": "prepared", "bert": "prepared_bert", "esm": "prepared_esm"}
+    kind, _, engine = request.param.partition(" ")
+    if kind == "kmers":
         return load_encoder("kmers")
-    if request.param == "shipped":
+    if kind == "shipped":
         return load_encoder(repository / "resources/encoders/abyssal-small", batch_size=8)
-    return load_encoder(request.getfixturevalue(fixtures[request.param]), batch_size=8)
+    plain = load_encoder(request.getfixturevalue(fixtures[kind]), batch_size=8)
+    if not engine:
+        return plain
+    folder = tmp_path_factory.mktemp("chosen")
+    with_choice(request.getfixturevalue(converted[kind]), folder, engine)
+    found = ready(plain, folder)
+    assert found is not None
+    assert found.engine == engine
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -96,4 +112,4 @@ def test_different_sequences_give_different_vectors(encoder: Encoder, reads: lis
 
 def test_the_digest_is_a_sha256_and_the_engine_has_a_name(encoder: Encoder) -> None:
     assert len(bytes.fromhex(encoder.digest)) == 32
-    assert encoder.engine in {"torch-fp32", "numba-fp32"}
+    assert encoder.engine in {"torch-fp32", "numba-fp32", *CONVERTED}

@@ -35,9 +35,11 @@ _KEYS_A_QUERY = 500
 _CHECKSUM_BYTES = 4
 
 
-def cache_folder(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder that ``ABYSSAL_VECTOR_CACHE`` names, one below the working directory, or None for ``off``."""
-    named = environment.get(VARIABLE) or DEFAULT_FOLDER
+def cache_folder(
+    environment: Mapping[str, str], variable: str = VARIABLE, default: str = DEFAULT_FOLDER
+) -> Path | None:
+    """Return the folder that ``variable`` names, ``default`` below the working directory, or None for ``off``."""
+    named = environment.get(variable) or default
     return None if named == OFF else Path(named)
 
 

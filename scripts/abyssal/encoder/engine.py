@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from abyssal.encoder.engines.programs import Program
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.letters import letter_ids
-from abyssal.encoder.network import EncoderNetwork
+from abyssal.encoder.network import DeepBranch, EncoderNetwork
 from abyssal.sequences.alphabet import normalise
 
 LENGTH_STEP = 64
@@ -35,16 +37,18 @@ def engine_name(device: str) -> str:
     return "torch-fp32" if device == "cpu" else f"torch-fp32-{device.partition(':')[0]}"
 
 
-def padded_length(length: int) -> int:
-    """Return the length rounded up to a multiple of ``LENGTH_STEP``, at least one step (bases)."""
-    return max(1, -(-length // LENGTH_STEP)) * LENGTH_STEP
+def padded_length(length: int, step: int = LENGTH_STEP) -> int:
+    """Return the length rounded up to a multiple of ``step``, at least one step."""
+    return max(1, -(-length // step)) * step
 
 
-def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[tuple[int, list[int]]]:
+def batches_by_length(
+    lengths: Sequence[int], batch_size: int, *, step: int = LENGTH_STEP
+) -> Iterator[tuple[int, list[int]]]:
     """Yield (padded length, at most ``batch_size`` indices), shortest first, input order within a length."""
     groups: dict[int, list[int]] = {}
     for index, length in enumerate(lengths):
-        groups.setdefault(padded_length(length), []).append(index)
+        groups.setdefault(padded_length(length, step), []).append(index)
     for columns in sorted(groups):
         indices = groups[columns]
         for start in range(0, len(indices), batch_size):
@@ -78,7 +82,11 @@ class TorchEncoder:
         digest: hex SHA-256 of its files.
         batch_size: rows of every batch; short batches are filled with empty rows.
         use_deep: False switches the deep branch off (ablation); None runs it unless its gate is closed.
+        program: computes the deep branch in PyTorch's place.
+        engine: what the program is called.
     """
+
+    input_names = ("letters",)
 
     def __init__(
         self,
@@ -88,6 +96,8 @@ class TorchEncoder:
         batch_size: int = 64,
         device: str = "cpu",
         use_deep: bool | None = None,
+        program: Program | None = None,
+        engine: str | None = None,
     ) -> None:
         self._network = network.eval().to(device=device, dtype=torch.float32)
         self._digest = digest
@@ -95,6 +105,8 @@ class TorchEncoder:
         self._device = device
         self._use_deep = network.reads_letters if use_deep is None else use_deep
         self._workers = BatchWorkers(device)
+        self._program = program
+        self._engine = engine or engine_name(device)
 
     @property
     def dimension(self) -> int:
@@ -106,15 +118,30 @@ class TorchEncoder:
 
     @property
     def engine(self) -> str:
-        return engine_name(self._device)
+        return self._engine
+
+    def part(self) -> nn.Module | None:
+        """Return the deep branch, letters to unit rows; None where it is not run."""
+        return None if self._network.deep is None or not self._use_deep else _UnitRows(self._network.deep)
+
+    def batches(self, sequences: Sequence[str]) -> Iterator[tuple[NDArray[np.uint8], ...]]:
+        """Yield the letters of sequences in batches of fixed shape."""
+        letters = [normalise(sequence) for sequence in sequences]
+        for columns, indices in batches_by_length([self._read(one) for one in letters], self._batch_size):
+            yield (letter_ids([letters[index] for index in indices], rows=self._batch_size, columns=columns),)
+
+    def computed_by(self, program: Program, engine: str) -> TorchEncoder:
+        """Return the same encoder with the deep branch computed by a program."""
+        return TorchEncoder(
+            self._network, digest=self._digest, batch_size=self._batch_size, device=self._device,
+            use_deep=self._use_deep, program=program, engine=engine,
+        )  # fmt: skip
 
     def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
         """Return (n, dimension) rounded unit rows; a sequence without one whole k-mer may be a row of zeros."""
         letters = [normalise(sequence) for sequence in sequences]
         vectors = np.zeros((len(letters), self.dimension), dtype=np.float32)
-        # The wide branch counts k-mers, whatever the length: without the deep one nothing is padded.
-        limit = self._network.sizes.max_bases if self._use_deep else 0
-        batches = list(batches_by_length([min(len(one), limit) for one in letters], self._batch_size))
+        batches = list(batches_by_length([self._read(one) for one in letters], self._batch_size))
 
         def compute(columns: int, indices: list[int]) -> NDArray[np.float32]:
             return self._embed_batch([letters[index] for index in indices], columns)
@@ -123,15 +150,31 @@ class TorchEncoder:
             vectors[indices] = computed
         return round_vectors(vectors)
 
+    def _read(self, letters: str) -> int:
+        """Return how many letters are padded: the wide branch counts k-mers, so without the deep one it is none."""
+        return min(len(letters), self._network.sizes.max_bases) if self._use_deep else 0
+
     @torch.inference_mode()
     def _embed_batch(self, batch: list[str], columns: int) -> NDArray[np.float32]:
         k = self._network.sizes.kmer_size
         profiles = np.zeros((self._batch_size, 4**k), dtype=np.float32)
         profiles[: len(batch)] = kmer_profiles(batch, k=k)
         ids = letter_ids(batch if self._use_deep else [], rows=self._batch_size, columns=columns)
-        result = self._network(
-            torch.from_numpy(ids).to(self._device),
-            torch.from_numpy(profiles).to(self._device),
-            use_deep=self._use_deep,
-        )
-        return result.embedding[: len(batch)].cpu().numpy()  # type: ignore[no-any-return]
+        counted = torch.from_numpy(profiles).to(self._device)
+        if self._program is None:
+            rows = self._network(torch.from_numpy(ids).to(self._device), counted, use_deep=self._use_deep).embedding
+        else:
+            rows = self._network.joined(counted, torch.from_numpy(self._program(ids)).to(self._device))
+        return rows[: len(batch)].cpu().numpy()  # type: ignore[no-any-return]
+
+
+class _UnitRows(nn.Module):
+    """A deep branch without the states that only training looks at."""
+
+    def __init__(self, deep: DeepBranch) -> None:
+        super().__init__()
+        self.deep = deep
+
+    def forward(self, letters: Tensor) -> Tensor:
+        rows: Tensor = self.deep(letters)[0]
+        return rows

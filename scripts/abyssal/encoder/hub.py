@@ -5,7 +5,7 @@ Only safetensors weights are accepted. Code that comes with weights runs only wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from abyssal.encoder.engine import BatchWorkers, engine_name, round_vectors
+from abyssal.encoder.engine import BatchWorkers, batches_by_length, engine_name, round_vectors
+from abyssal.encoder.engines.programs import Program
 from abyssal.encoder.identity import SETTINGS_FILE
 from abyssal.errors import DataError, UsageError
 from abyssal.files import read_json, write_json
@@ -64,7 +65,11 @@ class HubEncoder:
         digest: hex SHA-256 of its files.
         batch_size: rows of every batch; short batches are filled by repeating their last row.
         device: what PyTorch computes on.
+        program: computes the token states in PyTorch's place.
+        engine: what the program is called.
     """
+
+    input_names = ("input_ids", "attention_mask")
 
     def __init__(
         self,
@@ -75,6 +80,8 @@ class HubEncoder:
         digest: str,
         batch_size: int = 64,
         device: str = "cpu",
+        program: Program | None = None,
+        engine: str | None = None,
     ) -> None:
         self._model = model.eval().to(device=device, dtype=torch.float32)
         self._tokenizer = tokenizer
@@ -83,6 +90,8 @@ class HubEncoder:
         self._batch_size = batch_size
         self._device = device
         self._workers = BatchWorkers(device)
+        self._program = program
+        self._engine = engine or engine_name(device)
 
     @classmethod
     def load(
@@ -124,41 +133,77 @@ class HubEncoder:
 
     @property
     def engine(self) -> str:
-        return engine_name(self._device)
+        return self._engine
+
+    def part(self) -> nn.Module:
+        """Return the model, token ids and mask to token states."""
+        return _TokenStates(self._model)
+
+    def batches(self, sequences: Sequence[str]) -> Iterator[tuple[NDArray[np.int64], ...]]:
+        """Yield token ids and masks of sequences in batches of fixed shape."""
+        rows = [self._token_ids(normalise(sequence)) for sequence in sequences]
+        for columns, indices in self._batches(rows):
+            yield self._filled([rows[index] for index in indices], columns)
+
+    def computed_by(self, program: Program, engine: str) -> HubEncoder:
+        """Return the same encoder with the token states computed by a program."""
+        return HubEncoder(
+            self._model, self._tokenizer, self._settings, digest=self._digest, batch_size=self._batch_size,
+            device=self._device, program=program, engine=engine,
+        )  # fmt: skip
 
     def embed(self, sequences: Sequence[str]) -> NDArray[np.float32]:
         """Return (n, dimension) rounded unit rows."""
         rows = [self._token_ids(normalise(sequence)) for sequence in sequences]
         vectors = np.zeros((len(rows), self.dimension), dtype=np.float32)
-        groups: dict[int, list[int]] = {}
-        for index, row in enumerate(rows):
-            groups.setdefault(-(-len(row) // TOKEN_STEP) * TOKEN_STEP, []).append(index)
-        batches = [
-            (columns, groups[columns][start : start + self._batch_size])
-            for columns in sorted(groups)
-            for start in range(0, len(groups[columns]), self._batch_size)
-        ]
 
         def compute(columns: int, indices: list[int]) -> NDArray[np.float32]:
             return self._embed_batch([rows[index] for index in indices], columns)
 
-        for indices, computed in self._workers.vectors(compute, batches):
+        for indices, computed in self._workers.vectors(compute, self._batches(rows)):
             vectors[indices] = computed
         return round_vectors(vectors)
+
+    def _batches(self, rows: Sequence[Sequence[int]]) -> list[tuple[int, list[int]]]:
+        """Return (columns, indices) of rows of one padded length."""
+        return list(batches_by_length([len(row) for row in rows], self._batch_size, step=TOKEN_STEP))
 
     def _token_ids(self, sequence: str) -> list[int]:
         encoded = self._tokenizer(sequence, truncation=True, max_length=self._settings.max_tokens)
         return list(encoded["input_ids"])
 
+    def _filled(self, rows: list[list[int]], columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the (batch size, columns) token ids and mask; missing rows repeat the last one."""
+        ids = np.full((self._batch_size, columns), self._tokenizer.pad_token_id or 0, dtype=np.int64)
+        mask = np.zeros((self._batch_size, columns), dtype=np.int64)
+        for place in range(self._batch_size):
+            row = rows[min(place, len(rows) - 1)]
+            ids[place, : len(row)] = row
+            mask[place, : len(row)] = 1
+        return ids, mask
+
     @torch.inference_mode()
     def _embed_batch(self, rows: list[list[int]], columns: int) -> NDArray[np.float32]:
-        padding = self._tokenizer.pad_token_id or 0
-        filled = rows + [rows[-1]] * (self._batch_size - len(rows))
-        ids = torch.tensor([row + [padding] * (columns - len(row)) for row in filled], device=self._device)
-        mask = torch.tensor([[1] * len(row) + [0] * (columns - len(row)) for row in filled], device=self._device)
-        states = self._model(input_ids=ids, attention_mask=mask)[0]
-        pooled = _pool(states.float(), mask.bool(), self._settings.pooling)
+        ids, mask = self._filled(rows, columns)
+        inside = torch.from_numpy(mask).to(self._device)
+        if self._program is None:
+            states = self._model(input_ids=torch.from_numpy(ids).to(self._device), attention_mask=inside)[0]
+        else:
+            states = torch.from_numpy(self._program(ids, mask)).to(self._device)
+        pooled = _pool(states.float(), inside.bool(), self._settings.pooling)
         return functional.normalize(pooled, dim=1)[: len(rows)].cpu().numpy()
+
+
+class _TokenStates(nn.Module):
+    """A model of ``transformers`` with its first output only."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        states: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask)[0]
+        return states
 
 
 def _pool(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

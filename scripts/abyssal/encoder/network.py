@@ -208,12 +208,17 @@ class EncoderNetwork(nn.Module):
         """
         if profiles is None:
             profiles = profiles_of_letters(letters, self.sizes.kmer_size)
-        vectors = self.wide(profiles.to(self.wide.projection.weight.dtype))
         deep = tokens = mask = None
         if self.deep is not None and (self.reads_letters if use_deep is None else use_deep):
             deep, tokens, mask = self.deep(letters[:, : self.sizes.max_bases])
+        return NetworkOutput(self.joined(profiles, deep), deep, tokens, mask)
+
+    def joined(self, profiles: Tensor, deep: Tensor | None) -> Tensor:
+        """Return the (n, dimension) embedding of k-mer profiles and of what the deep branch made of the letters."""
+        vectors = self.wide(profiles.to(self.wide.projection.weight.dtype))
+        if deep is not None and self.gate is not None:
             vectors = vectors + self.gate * deep
-        return NetworkOutput(functional.normalize(vectors, dim=1), deep, tokens, mask)
+        return functional.normalize(vectors, dim=1)
 
 
 def profiles_of_letters(letters: Tensor, k: int) -> Tensor:

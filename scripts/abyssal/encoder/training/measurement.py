@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -56,12 +56,18 @@ def grade(
     cells: list[Grades] = []
     for corpus in corpora:
         reference = embed(corpus.sequences)
-        for group, rank in GRADED_RANK.items():
-            asked = [one for one in corpus.queries if one.group == group and one.part == part and one.names[rank]]
-            queries = _even_sample(_few_a_species(asked), most_queries)
-            if queries and len(reference):
-                cells.append(_grade_cell(embed, queries, reference, corpus, rank))
+        for rank, queries in graded_queries(corpus, part, most_queries):
+            cells.append(_grade_cell(embed, queries, reference, corpus, rank))
     return tuple(cells)
+
+
+def graded_queries(corpus: MarkerCorpus, part: Part, most: int | None = None) -> Iterator[tuple[int, list[Query]]]:
+    """Yield the rank (index into ``RANKS``) and the queries of each group that has some and a reference to search."""
+    for group, rank in GRADED_RANK.items():
+        asked = [one for one in corpus.queries if one.group == group and one.part == part and one.names[rank]]
+        queries = _even_sample(_few_a_species(asked), most)
+        if queries and corpus.sequences:
+            yield rank, queries
 
 
 def accuracies(cells: Sequence[Grades]) -> tuple[Accuracy, ...]:
