@@ -44,6 +44,15 @@ def test_the_values_that_a_method_used_are_stated(results: StudyResults, method:
     assert text in words(replace(results, selection=selection.values()))
 
 
+def test_groups_larger_than_the_study_are_told(results: StudyResults) -> None:
+    settings = ClusterConfig(method="hdbscan", distance=0.3, min_cluster_size=1_000)
+    selection = select(settings, None, expected=9, seed=1)
+    beyond = sum(row["verdict"] == "beyond" for row in results.verdicts)
+    expected = f"Only {beyond} ASVs could be grouped, so each is a putative taxon of its own."
+    assert expected in words(replace(results, selection=selection.values()))
+    assert "Only" not in words(results)
+
+
 def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:
     assert {row["fate"] for row in results.changes} == {"new"}
     assert "earlier run" not in words(results)

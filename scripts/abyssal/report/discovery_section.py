@@ -109,6 +109,9 @@ def _fineness(results: StudyResults) -> str:
         f"with cosine distance {choice['distance']:g} and at least {choice['min_cluster_size']} ASVs a dense group",
     )
     text = f"Grouped by {found['method']}, {how} ({found['reason']})."
+    grouped = sum(row["verdict"] == "beyond" for row in results.verdicts)
+    if found["method"] in {"hdbscan", "umap-hdbscan"} and 0 < grouped < choice["min_cluster_size"]:
+        text += f" Only {plural(grouped, 'ASV')} could be grouped, so each is a putative taxon of its own."
     if scores:
         text += (
             f" On {count(found['taxa'])} taxa of rank {found['rank']} that the reference knows but that were treated "
