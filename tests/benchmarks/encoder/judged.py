@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 PYTHONPATH=tests python -m benchmarks.encoder.judged [DIRECTORY_OF_AN_ENCODER]
 
 Needs the data beside the checkout (or ABYSSAL_SHARED_DATA) and vsearch; about two minutes of one core. The page is
-written to JUDGED.md beside this file; RESULTS.md says what it means. Thresholds of grouping are chosen on other held-out species than the reported.
+written to JUDGED.md beside this file; RESULTS.md says what it means. Thresholds of grouping are chosen on other held-out
+species than the reported.
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ def _head(directory: Path) -> str:
     return f"""# The encoder beside its peers
 
 Written by `PYTHONPATH=tests python -m benchmarks.encoder.judged` on {today}, commit {commit}, {vsearch_version()},
-PyTorch {torch.__version__}, Python {platform.python_version()}; encoder `{directory.name}` {encoder_digest(directory)[:12]}.
-Queries are the reported half of the taxa that `abyssal.splits` holds out, at most five a species; all methods search the
-same amplicons. Differences are points with 95 % intervals from paired resampling.
+PyTorch {torch.__version__}, Python {platform.python_version()}.
+Encoder: `{directory.name}` {encoder_digest(directory)[:12]}. Queries are the reported half of the taxa that
+`abyssal.splits` holds out, at most five a species; all methods search the same amplicons. Differences are points with
+95 % intervals from paired resampling.
 """
 
 
