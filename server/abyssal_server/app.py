@@ -88,7 +88,7 @@ class InferenceServer:
         self.engine = Engine(settings, metrics=self.metrics)
         self.port = 0
         self._health = Health()
-        store = store or BundleStore(settings.bundle_cache, settings.device)
+        store = store or BundleStore(settings.bundle_cache, settings.device, settings.engine)
         self.models = ModelManager(settings.locations, store, self.residents, self._models_changed)
         search = SearchPool(
             find, workers=settings.search_workers, room=settings.searches, seconds=settings.search_seconds

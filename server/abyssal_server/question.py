@@ -17,13 +17,14 @@ from abyssal_server.fairness import padded_sum
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked about reads: of which model, and under which novelty mix (None for the model's own).
+    """What is asked about reads: of which model and engine, and under which novelty mix (None for the model's own).
 
     Attributes:
         classifier: what computes the answers, in the worker thread only.
         taxa: the taxa that the answers name.
         marker: the model's marker.
         elsewhere: what the models of other markers are asked about reads that this one rejects.
+        engine: what computes the vectors; another one's answers are not remembered for it.
     """
 
     model_digest: str
@@ -32,6 +33,7 @@ class Question:
     taxa: NumberedTaxa = field(compare=False)
     marker: str = field(default="", compare=False)
     elsewhere: tuple[Question, ...] = field(default=(), compare=False)
+    engine: str = ""
 
     def answer(self, sequences: Sequence[str]) -> Classifications:
         """Compute reads."""

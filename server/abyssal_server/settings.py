@@ -117,6 +117,11 @@ class ServerSettings(AccessSettings):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What the encoder computes on; auto takes a GPU where PyTorch finds one."
     )
+    engine: Literal["auto", "reference"] = Field(
+        "auto",
+        description="auto: the fastest engine that gives the bundle's golden answers, found once for each kind of CPU; "
+        "reference: PyTorch fp32.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; loopback unless said otherwise.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(50051, description="Port to listen on; 0 takes a free one.")
     tls_cert: Path | None = Field(

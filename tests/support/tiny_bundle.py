@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from abyssal.bundle.golden import select_golden_queries
 from abyssal.bundle.manifest import Marker
@@ -60,17 +61,19 @@ def synthetic_reference(seed: int = 3) -> AmpliconReference:
     return AmpliconReference(RANKS, tuple(ids), tuple(sequences), tuple(members))
 
 
-def make_tiny_bundle(folder: Path, *, version: str = "1", name: str = "toy") -> Path:
-    """Build the bundle below ``folder`` and return its directory."""
+def make_tiny_bundle(folder: Path, *, version: str = "1", name: str = "toy", gate: float = 0.0) -> Path:
+    """Build the bundle below ``folder`` and return its directory; a gate above 0 runs the encoder's deep branch."""
     folder.mkdir(parents=True, exist_ok=True)
     reference = synthetic_reference()
     encoder_folder, model_folder = folder / "encoder", folder / "model"
-    save_encoder(AbyssalEncoderModel(AbyssalEncoderConfig()), encoder_folder)
+    model = AbyssalEncoderModel(AbyssalEncoderConfig())
+    torch.nn.init.constant_(model.network.gate, gate)
+    save_encoder(model, encoder_folder)
     encoder = load_encoder(encoder_folder, batch_size=_BATCH)
     settings = TrainConfig(neighbours=20, calibration_queries=200)
-    model = fit_model(reference, encoder.embed(reference.sequences), encoder, settings=settings, seed=1)
+    fitted = fit_model(reference, encoder.embed(reference.sequences), encoder, settings=settings, seed=1)
     marker = MarkerSpec("toy", "", "", 180, 240)
-    save_model(model, model_folder, encoder=encoder_folder, marker=marker, batch_size=_BATCH)
+    save_model(fitted, model_folder, encoder=encoder_folder, marker=marker, batch_size=_BATCH)
     (folder / "metrics.json").write_text("{}\n")
     (folder / "report.html").write_text("<!doctype html><title>report</title>\n")
     pairs = list(zip(reference.ids, reference.sequences, strict=True))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,8 @@ class LoadedModel:
         taxa: the taxa that answers point into.
         card: the model card in Markdown, empty when the bundle has none.
         directory: the bundle's directory, None for a model without files.
+        faster: looks for a faster engine, which takes a minute, and returns the model with it, None for none; None when
+            there is nothing to look for.
     """
 
     identity: Model
@@ -39,6 +41,7 @@ class LoadedModel:
     taxa: NumberedTaxa
     card: str
     directory: Path | None = None
+    faster: Callable[[], LoadedModel | None] | None = field(default=None, compare=False)
 
     @property
     def digest(self) -> str:
@@ -48,4 +51,6 @@ class LoadedModel:
     def question(self, novelty: NoveltyConfig | None, others: Sequence[LoadedModel] = ()) -> Question:
         """Return what the engine is asked for reads of this model; ``others`` may know the reads that it rejects."""
         elsewhere = tuple(other.question(None) for other in others)
-        return Question(self.digest, novelty, self.classifier, self.taxa, self.identity.marker, elsewhere)
+        return Question(
+            self.digest, novelty, self.classifier, self.taxa, self.identity.marker, elsewhere, self.identity.engine
+        )

@@ -11,11 +11,13 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 from abyssal.errors import AbyssalError, UsageError
 from abyssal.inference.v1.admin_pb2 import ModelPhase, ModelState
+from abyssal_server.models.loaded import LoadedModel
 from abyssal_server.models.resident import Resident, Residents
 from abyssal_server.models.store import ModelStore
 
@@ -66,6 +68,7 @@ class ModelManager:
         self._changed = changed
         self._loading = asyncio.Lock()
         self._unfinished: dict[str, ModelState] = {}
+        self._looking: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Load and activate every location.
@@ -161,7 +164,25 @@ class ModelManager:
             del self._unfinished[location]
             raise
         del self._unfinished[location]
+        self._look_for_faster(resident)
         return resident
+
+    def _look_for_faster(self, resident: Resident) -> None:
+        """Begin to look for a faster engine, if there is anything to look for; the model answers meanwhile."""
+        look = resident.model.faster
+        if look is not None:
+            resident.model = replace(resident.model, faster=None)
+            task = asyncio.create_task(self._go_faster(resident, look), name="faster engine")
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def _go_faster(self, resident: Resident, look: Callable[[], LoadedModel | None]) -> None:
+        """Let later calls be answered by a faster engine; one that has begun ends with the engine it began with."""
+        found = await _in_a_thread(look)
+        if found is not None:
+            logger.info("%s is answered by %s from now on", found.digest[:12], found.identity.engine)
+            resident.model = found
+            await self._changed()
 
     def _activate(self, resident: Resident) -> None:
         model = resident.model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -41,11 +42,13 @@ class BundleStore:
     Args:
         cache: directory that bundles are fetched into from S3.
         device: what the encoder computes on: ``cpu``, ``cuda``, or ``auto`` for a GPU that passes the golden check.
+        engine: ``auto`` takes the fastest engine that gives the golden answers, ``reference`` keeps PyTorch fp32.
     """
 
-    def __init__(self, cache: Path, device: str = "auto") -> None:
+    def __init__(self, cache: Path, device: str = "auto", engine: str = "auto") -> None:
         self._cache = cache
         self._device = device
+        self._engine = engine
 
     def open(self, location: str) -> Bundle:
         """Return the verified bundle at a location.
@@ -70,7 +73,6 @@ class BundleStore:
         """
         # torch and the model code take seconds to import; the port is open and health answers before that.
         from abyssal.bundle.golden import self_test
-        from abyssal.inference.vectors import embed_reads
         from abyssal.taxonomy.classifier import Classifier
 
         for device in _devices(self._device):
@@ -86,7 +88,24 @@ class BundleStore:
             "model %s %s (%s): %d golden sequences answered, largest difference of a confidence %.1e",
             opened.name, opened.version, opened.digest[:12], passed.sequences, passed.largest_difference,
         )  # fmt: skip
-        return _loaded(opened, classifier, partial(embed_reads, classifier))
+        if self._engine == _AUTO:
+            return _with_best_engine(opened, classifier, device)
+        return _loaded(opened, classifier)
+
+
+def _with_best_engine(bundle: Bundle, classifier: Classifier, device: str) -> LoadedModel:
+    """Return the model with the engine that was chosen before; with the reference's while none has been."""
+    from abyssal.bundle.engines import with_prepared_engine, with_ready_engine
+
+    found = with_ready_engine(classifier, bundle, device=device)
+    if found is not None:
+        return _loaded(bundle, found)
+
+    def faster() -> LoadedModel | None:
+        best = with_prepared_engine(classifier, bundle, device=device)
+        return None if best is classifier else _loaded(bundle, best)
+
+    return _loaded(bundle, classifier, faster)
 
 
 def _devices(wanted: str) -> list[str]:
@@ -107,7 +126,11 @@ def _devices(wanted: str) -> list[str]:
     return [_CPU]
 
 
-def _loaded(bundle: Bundle, classifier: Classifier, embed: Any) -> LoadedModel:
+def _loaded(
+    bundle: Bundle, classifier: Classifier, faster: Callable[[], LoadedModel | None] | None = None
+) -> LoadedModel:
+    from abyssal.inference.vectors import embed_reads
+
     taxa = NumberedTaxa.from_file(bundle.directory / _TAXONOMY, bundle.ranks)
     identity = Model(
         name=bundle.name,
@@ -119,4 +142,5 @@ def _loaded(bundle: Bundle, classifier: Classifier, embed: Any) -> LoadedModel:
         taxonomy_digest=taxa.digest,
     )
     card = (bundle.directory / _CARD).read_text(encoding="utf-8")
-    return LoadedModel(identity, classifier, embed, taxa, card, bundle.directory)
+    embed = partial(embed_reads, classifier)
+    return LoadedModel(identity, classifier, embed, taxa, card, bundle.directory, faster)

@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 PYTHONPATH=tests python -m benchmarks.encoder.judged [DIRECTORY_OF_AN_ENCODER]
 
 Needs the data beside the checkout (or ABYSSAL_SHARED_DATA) and vsearch; about two minutes of one core. The page is
-written to JUDGED.md beside this file; RESULTS.md says what it means. Thresholds of grouping are chosen on other held-out
-species than the reported.
+written to JUDGED.md beside this file; RESULTS.md says what it means. Thresholds of grouping are chosen on other
+held-out species than the reported.
 """
 
 from __future__ import annotations

@@ -37,6 +37,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--table", action="store_true", help=f"print a readable table (the first {_SHOWN_ROWS} sequences)"
     )
+    parser.add_argument(
+        "--engine", choices=("auto", "reference"), default="reference",
+        help="with --bundle: auto takes the fastest engine that gives the golden answers, looking for it first where "
+        "none is known yet (default: reference, PyTorch fp32)",
+    )  # fmt: skip
     _add_fallback(parser)
     parser.add_argument(
         "--model", default="", metavar="NAME[@VERSION]", help="with --server: the model to ask (default: its first one)"
@@ -124,6 +129,10 @@ def _with_bundle(arguments: argparse.Namespace, records: Iterable[SequenceRecord
 
     bundle = open_location(arguments.bundle)
     classifier = Classifier.load(bundle.directory)
+    if arguments.engine == "auto":
+        from abyssal.bundle.engines import with_prepared_engine, with_ready_engine
+
+        classifier = with_ready_engine(classifier, bundle) or with_prepared_engine(classifier, bundle)
     logger.info("model %s %s (%s)", bundle.name, bundle.version, bundle.digest[:12])
     if arguments.fallback == "none":
         _write(arguments, classifier.ranks, classify_offline(classifier, records))
