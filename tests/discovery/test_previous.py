@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,27 @@ def test_the_workflow_stops_before_it_overwrites_the_earlier_run(repository: Pat
     assert done.returncode != 0
     assert f"cluster.previous: {own} is what this study's run will write" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.workflow
+@pytest.mark.timeout(1800)
+def test_a_study_that_grew_keeps_its_ids(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path, samples=1)
+    target = f"results/small/{MARKER}/cluster/changes.tsv"
+    study.snakemake(target)
+    shutil.copytree(study.results / "cluster", tmp_path / "before" / MARKER)
+    members = tmp_path / "before" / MARKER / "members.tsv"
+    members.write_text(members.read_text().replace("\tPT", "\tPTbefore-"))
+    grown = small_study(repository, tmp_path, samples=4)
+    grown.write(cluster={"method": "average-linkage", "previous": "before/{marker}"})
+    done = grown.snakemake(target)
+    assert "Set of input files has changed" in done.stdout + done.stderr
+    before = read_previous(members, frozenset())
+    after = {taxon.id for taxon in read_previous(grown.results / "cluster" / "members.tsv", frozenset())}
+    rows = [row.split("\t") for row in (tmp_path / target).read_text().splitlines()[1:]]
+    assert len(before) >= 5
+    assert {row[0] for row in rows if row[1] != "new"} == {taxon.id for taxon in before}
+    kept = {row[0] for row in rows if row[1] == "kept"}
+    assert len(kept) >= 0.9 * len(before)
+    assert kept < after, "and new ones beside them"
