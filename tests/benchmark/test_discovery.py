@@ -65,6 +65,19 @@ def test_the_page_names_the_difference_and_its_interval() -> None:
     assert f"{row['ours minus it']:+.3f}" in page({"toy": found})
 
 
+def test_the_page_ends_with_the_mean_of_the_datasets() -> None:
+    truth = np.repeat(np.arange(20), 4)
+    answers = {OURS: Answer(truth, ()), "coarse": Answer(truth // 2, ())}
+    easy = score([SplitAnswers(truth, answers)], seed=1)
+    hard = score([SplitAnswers(truth, answers | {OURS: Answer(truth // 4, ())})], seed=1)
+    coarse, fine = (float(adjusted_rand_score(truth, truth // size)) for size in (2, 4))
+    last = page({"easy": easy, "hard": hard}).rpartition("## Mean of the datasets")[2]
+    first, second = last.strip().splitlines()[2:]
+    assert first.startswith(f"| {OURS} | {(1 + fine) / 2:.3f} | ")
+    assert second.startswith(f"| coarse | {coarse:.3f} | ")
+    assert f" | {(1 + fine) / 2 - coarse:+.3f} (" in second
+
+
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_ours_is_first_on_development_taxa(shared_data: Path, tmp_path: Path) -> None:

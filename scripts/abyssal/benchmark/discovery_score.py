@@ -85,6 +85,7 @@ def score(splits: Sequence[SplitAnswers], *, seed: int) -> dict[str, Any]:
         "methods": {
             name: {
                 **{key: round(value, 4) for key, value in mean[name].items()},
+                "ARI resampled": np.round(resampled[name], 4).tolist(),
                 "ARI interval": np.round(np.quantile(resampled[name], [0.025, 0.975]), 4).tolist(),
                 "ARI oracle": _oracle(splits, name),
                 "ours minus it": round(mean[OURS]["ARI"] - mean[name]["ARI"], 4),
@@ -127,19 +128,47 @@ def _resampled(
 
 
 def page(found: dict[str, dict[str, Any]]) -> str:
-    """Return the results of all datasets as Markdown tables."""
+    """Return the results of all datasets as Markdown tables, the mean over the datasets last."""
     lines: list[str] = []
     for dataset, result in found.items():
         sizes = ", ".join(f"{split['amplicons']} of {split['taxa']}" for split in result["splits"])
         lines += [f"## {dataset}", "", f"Amplicons of taxa in each split: {sizes}.", ""]
-        header = ["method", *FIGURES, "ARI, 95 %", "ARI, oracle threshold", "ours minus it, 95 %"]
-        lines += ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-        for name, row in sorted(result["methods"].items(), key=lambda item: -item[1]["ARI"]):
+        header = ("method", *FIGURES, "ARI, 95 %", "ARI, oracle threshold", "ARI of each split", "ours minus it, 95 %")
+        rows = []
+        for name, row in _by_rand(result["methods"]):
             oracle = "–" if row["ARI oracle"] is None else f"{row['ARI oracle']:.3f}"
-            low, high = row["difference interval"]
-            gap = "" if name == OURS else f"{row['ours minus it']:+.3f} ({low:+.3f} to {high:+.3f})"
             interval = "{:.3f} to {:.3f}".format(*row["ARI interval"])
-            cells = [name, *(f"{row[key]:.3f}" for key in FIGURES), interval, oracle, gap]
-            lines.append("| " + " | ".join(cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
+            splits = " ".join(f"{split['ARI'][name]:.2f}" for split in result["splits"])
+            gap = _gap(name, row["ours minus it"], row["difference interval"])
+            rows.append((name, *(f"{row[key]:.3f}" for key in FIGURES), interval, oracle, splits, gap))
+        lines += [*_table(header, rows), ""]
+    return "\n".join([*lines, *_mean_of_datasets(list(found.values()))])
+
+
+def _mean_of_datasets(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the lines on ARI and AMI, each the mean over the datasets; taxa of each are resampled by themselves."""
+    methods = {
+        name: {key: float(np.mean([result["methods"][name][key] for result in results])) for key in ("ARI", "AMI")}
+        for name in results[0]["methods"]
+    }
+    draws = {
+        name: np.mean([result["methods"][name]["ARI resampled"] for result in results], axis=0) for name in methods
+    }
+    rows = []
+    for name, row in _by_rand(methods):
+        low, high = np.quantile(draws[OURS] - draws[name], [0.025, 0.975])
+        gap = _gap(name, methods[OURS]["ARI"] - row["ARI"], (low, high))
+        rows.append((name, f"{row['ARI']:.3f}", f"{row['AMI']:.3f}", gap))
+    return ["## Mean of the datasets", "", *_table(("method", "ARI", "AMI", "ours minus it, 95 %"), rows), ""]
+
+
+def _by_rand(methods: dict[str, dict[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    return sorted(methods.items(), key=lambda item: -item[1]["ARI"])
+
+
+def _gap(name: str, difference: float, interval: Sequence[float]) -> str:
+    return "" if name == OURS else f"{difference:+.3f} ({interval[0]:+.3f} to {interval[1]:+.3f})"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
