@@ -208,6 +208,9 @@ class PretrainConfig(Section):
     exclude: list[str] = Field(
         [], description="FASTA files (benchmark queries) whose ids and sequences are kept out of the training."
     )
+    size: Literal["small", "base"] = Field(
+        "small", description="small (1.4 million parameters) trains on a CPU; base (9.6 million) wants a GPU."
+    )
     masked_steps: Annotated[int, Field(ge=0)] = Field(20, description="Steps of masked modelling (batches).")
     contrast_steps: Annotated[int, Field(ge=0)] = Field(200, description="Steps of supervised contrast (batches).")
     batch_size: Annotated[int, Field(ge=4)] = Field(192, description="Augmented views a step.")

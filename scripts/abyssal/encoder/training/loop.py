@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from abyssal.encoder.engine import TorchEncoder
+from abyssal.encoder.engines.names import bf16_pays
 from abyssal.encoder.letters import LETTER_IDS, PADDING
 from abyssal.encoder.network import EncoderNetwork, EncoderSizes
 from abyssal.encoder.training.augmentation import Augmentation
@@ -158,7 +159,7 @@ class Trainer:
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def _precision(self) -> AbstractContextManager[object]:
-        if self._device.startswith("cuda"):
+        if self._device.startswith("cuda") and bf16_pays(self._device):
             return torch.autocast("cuda", dtype=torch.bfloat16)
         return nullcontext()
 

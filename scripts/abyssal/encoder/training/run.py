@@ -19,7 +19,7 @@ from abyssal.encoder.configuration import AbyssalEncoderConfig
 from abyssal.encoder.engine import TorchEncoder
 from abyssal.encoder.identity import encoder_digest
 from abyssal.encoder.modeling import AbyssalEncoderModel
-from abyssal.encoder.network import EncoderNetwork, EncoderSizes
+from abyssal.encoder.network import PRESETS, EncoderNetwork, EncoderSizes
 from abyssal.encoder.store import load_network, save_encoder
 from abyssal.encoder.training.card import write_card
 from abyssal.encoder.training.checkpoints import Progress
@@ -58,10 +58,10 @@ def pretrain(
             training_hashes.safetensors and README.md.
         work: directory of the checkpoint; a run that was killed goes on from it.
         seed: of everything random.
-        sizes: of the network; None for the default.
+        sizes: of the network; None for those of ``settings.size``.
         device: what PyTorch computes on; None takes a GPU when there is one.
     """
-    sizes = sizes or EncoderSizes()
+    sizes = sizes or PRESETS[settings.size]
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     references = {name: _reference(name, settings) for name in settings.references}
     corpora = build_corpus(references, read_exclusions([Path(file) for file in settings.exclude]))

@@ -1,0 +1,98 @@
+"""The larger encoder: small enough to ship, made like the small one, and in mixed precision where that pays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from abyssal.config.models import MarkerConfig, PretrainConfig, ReferenceConfig
+from abyssal.encoder.load import load_encoder
+from abyssal.encoder.network import PRESETS, EncoderNetwork
+from abyssal.encoder.training.corpus import Exclusions, build_corpus
+from abyssal.encoder.training.loop import LoopSettings, Trainer
+from abyssal.encoder.training.run import pretrain, starting_network
+from abyssal.references.model import write_reference
+
+from .conftest import TINY, make_reference
+
+
+def test_the_base_encoder_keeps_its_limits() -> None:
+    parameters = {name: sum(p.numel() for p in EncoderNetwork(sizes).parameters()) for name, sizes in PRESETS.items()}
+    assert parameters["small"] * 2 <= 5_000_000
+    assert parameters["base"] <= 10_000_000
+    assert parameters["base"] * 2 <= 25_000_000
+
+
+@pytest.fixture
+def base_settings(tmp_path: Path) -> PretrainConfig:
+    reference = make_reference(1, families=3, genera=4, species=3)
+    write_reference(reference, tmp_path / "reference.fasta", tmp_path / "members.tsv")
+    rows = (tmp_path / "members.tsv").read_text().splitlines()
+    table = ["id\tfamily\tgenus\tspecies"] + ["\t".join((row.split("\t")[0], *row.split("\t")[2:])) for row in rows[1:]]
+    (tmp_path / "lineages.tsv").write_text("\n".join(table) + "\n")
+    marker = MarkerConfig(
+        forward_primer="ACGTACGTACGT", reverse_primer="TTGCATTGCATT", min_length=50, max_length=400,
+        reference=ReferenceConfig(
+            fasta=str(tmp_path / "reference.fasta"), lineages=str(tmp_path / "lineages.tsv"), trim=False
+        ),
+    )  # fmt: skip
+    return PretrainConfig(
+        references={"mine": marker}, size="base", masked_steps=1, contrast_steps=2, batch_size=8, measure_every=1
+    )
+
+
+class Killed(Exception):
+    """Stands for the signal that ends a run."""
+
+
+def test_base_pretraining_resumes_and_gives_the_same_weights_again(
+    base_settings: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pretrain(base_settings, tmp_path / "whole", work=tmp_path / "whole-work", seed=5, device="cpu")
+    original: Callable[..., dict[str, float]] = Trainer._step
+    steps: list[int] = []
+
+    def step_until_killed(self: Trainer, step: int) -> dict[str, float]:
+        steps.append(step)
+        if len(steps) == 3:
+            raise Killed
+        return original(self, step)
+
+    monkeypatch.setattr(Trainer, "_step", step_until_killed)
+    with pytest.raises(Killed):
+        pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, device="cpu")
+    pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, device="cpu")
+    assert steps == [0, 1, 2, 2]
+    for name in ("model.safetensors", "config.json", "metrics.json", "curve.tsv"):
+        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+    assert (tmp_path / "whole" / "model.safetensors").stat().st_size <= 25_000_000
+    assert load_encoder(tmp_path / "whole").embed(["ACGTTGCA" * 30]).shape == (1, 384)
+
+
+def test_mixed_precision_keeps_weights_and_losses_in_fp32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpora = build_corpus({"mine": make_reference(1)}, Exclusions(frozenset(), frozenset()))
+    monkeypatch.setattr(Trainer, "_precision", lambda _: torch.autocast("cpu", dtype=torch.bfloat16))
+    settings = LoopSettings(masked_steps=3, contrast_steps=5, batch_size=16, measure_every=8, measured_queries=10)
+    network = starting_network(TINY, corpora, seed=1)
+    trainer = Trainer(network, corpora, settings, identity="x", checkpoint=tmp_path / "c")
+    curve = trainer.run().curve
+    assert np.isfinite(curve[-1]["contrast"])
+    last = load_file(tmp_path / "c")
+    assert not torch.equal(
+        last["weights.network.deep.stem.weight"], starting_network(TINY, corpora, seed=1).deep.stem.weight
+    )
+    assert {tensor.dtype for name, tensor in last.items() if name.startswith(("weights", "best"))} == {torch.float32}
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_the_files_for_the_shipped_sizes_are_valid_together(repository: Path) -> None:
+    small = yaml.safe_load((repository / "resources/encoders/abyssal-small.yaml").read_text())
+    base = yaml.safe_load((repository / "resources/encoders/abyssal-base.yaml").read_text())
+    assert PretrainConfig(**small["pretrain"]).size == "small"
+    assert PretrainConfig(**{**small["pretrain"], **base["pretrain"]}).size == "base"
