@@ -259,8 +259,8 @@ def test_pretraining_writes_an_encoder_with_its_papers(pretrain_settings: Pretra
         pretrain(pretrain_settings, tmp_path / name, work=tmp_path / f"{name}-work", seed=5, sizes=TINY, device="cpu")
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == [
-        "README.md", "config.json", "curve.tsv", "metrics.json", "model.safetensors", "training_config.json",
-        "training_hashes.safetensors",
+        "README.md", "config.json", "curve.tsv", "metrics.json", "model.safetensors", "tokenizer.json",
+        "tokenizer_config.json", "training_config.json", "training_hashes.safetensors",
     ]  # fmt: skip
     for name in files:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name

@@ -45,6 +45,9 @@ def encoder_files(directory: Path) -> list[Path]:
         if not (directory / name).is_file():
             message = f"{directory}: no {name}; expected a directory written by save_pretrained (safetensors)"
             raise UsageError(message)
+    if len(needed) > 1 and model_type(directory) == MODEL_TYPE:
+        # Its tokenizer files are for others; letters become ids in ``abyssal.encoder.letters``.
+        return [directory / name for name in needed]
     names = (CONFIG_FILE, WEIGHTS_FILE, SETTINGS_FILE, *TOKENIZER_FILES)
     code = sorted(path.name for path in directory.glob("*.py"))
     return [directory / name for name in (*names, *code) if (directory / name).is_file()]

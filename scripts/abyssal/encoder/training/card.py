@@ -31,8 +31,9 @@ def _front() -> str:
 
 Amplicon to unit vector: a wide branch (k-mer profile, projected on its principal directions, refined by a residual
 network) and a deep branch (convolutions, rotary transformer layers, attention pooling), added through a learnt gate.
-A `transformers` model: `AutoModel.from_pretrained(directory)` after `import abyssal.encoder.modeling`. Weights are
-stored as fp16 and computed with as fp32.
+A `transformers` model: `AutoModel.from_pretrained(directory)` after `import abyssal.encoder.modeling`, with
+`AutoTokenizer.from_pretrained(directory)`; `pooler_output` is the vector. Weights are stored as fp16 and computed with
+as fp32.
 """
 
 

@@ -21,6 +21,7 @@ from abyssal.encoder.identity import encoder_digest
 from abyssal.encoder.modeling import AbyssalEncoderModel
 from abyssal.encoder.network import PRESETS, EncoderNetwork, EncoderSizes
 from abyssal.encoder.store import load_network, save_encoder
+from abyssal.encoder.tokenizer import write_tokenizer
 from abyssal.encoder.training.card import write_card
 from abyssal.encoder.training.checkpoints import Progress
 from abyssal.encoder.training.corpus import Exclusions, MarkerCorpus, build_corpus, training_hashes
@@ -54,8 +55,8 @@ def pretrain(
 
     Args:
         settings: data and steps.
-        output: directory to write: config.json, model.safetensors, training_config.json, metrics.json, curve.tsv,
-            training_hashes.safetensors and README.md.
+        output: directory to write: config.json, model.safetensors, tokenizer files, training_config.json,
+            metrics.json, curve.tsv, training_hashes.safetensors and README.md.
         work: directory of the checkpoint; a run that was killed goes on from it.
         seed: of everything random.
         sizes: of the network; None for those of ``settings.size``.
@@ -143,6 +144,7 @@ def publish(
     model = AbyssalEncoderModel(AbyssalEncoderConfig(**asdict(network.sizes)))
     model.network.load_state_dict(network.state_dict())
     save_encoder(model, output)
+    write_tokenizer(output, max_bases=network.sizes.max_bases)
     metrics = measure_weights(output, corpora, record)
     write_json(output / "training_config.json", record | {"best_step": progress.best_step, "steps": progress.step})
     write_json(output / "metrics.json", metrics)
