@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
 from abyssal.encoder.engine import BatchWorkers, batches_by_length, engine_name, round_vectors
 from abyssal.encoder.engines.programs import Program
-from abyssal.encoder.identity import SETTINGS_FILE
+from abyssal.encoder.identity import SETTINGS_FILE, VOCABULARY_FILES, read_config
 from abyssal.errors import DataError, UsageError
 from abyssal.files import read_json, write_json
 from abyssal.sequences.alphabet import normalise
@@ -48,11 +49,26 @@ def write_settings(directory: Path, settings: HubSettings) -> None:
 
 
 def read_settings(directory: Path) -> HubSettings:
-    """Read what ``write_settings`` wrote; defaults where there is no such file."""
+    """Read what ``write_settings`` wrote; defaults where there is no such file.
+
+    Raises:
+        DataError: the file holds something else.
+    """
     if not (directory / SETTINGS_FILE).is_file():
         return HubSettings()
-    values = read_json(directory / SETTINGS_FILE)
-    return HubSettings(values["pooling"], int(values["max_tokens"]))
+    try:
+        values = read_json(directory / SETTINGS_FILE)
+        settings = HubSettings(values["pooling"], int(values["max_tokens"]))
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{directory / SETTINGS_FILE}: expected pooling and max_tokens ({type(error).__name__}: {error})"
+        raise DataError(message) from error
+    if settings.pooling not in get_args(Pooling) or settings.max_tokens < 1:
+        message = (
+            f"{directory / SETTINGS_FILE}: pooling {settings.pooling!r} and max_tokens {settings.max_tokens}, "
+            f"expected one of {', '.join(get_args(Pooling))} and at least 1"
+        )
+        raise DataError(message)
+    return settings
 
 
 class HubEncoder:
@@ -106,18 +122,23 @@ class HubEncoder:
         # Imported here: the shipped encoder does without, and the import takes seconds.
         from transformers import AutoModel, AutoTokenizer
 
-        if not trust_remote_code and "auto_map" in read_json(directory / "config.json"):
+        if not trust_remote_code and "auto_map" in read_config(directory):
             message = (
                 f"{directory}: this encoder brings Python code of its own; read it, then set "
                 "encoder.trust_remote_code: true, or choose another encoder"
             )
             raise UsageError(message)
+        _check_tokenizer(directory)
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": trust_remote_code}
         try:
             tokenizer = AutoTokenizer.from_pretrained(directory, **options)
             model = AutoModel.from_pretrained(directory, use_safetensors=True, dtype=torch.float32, **options)
-        except (OSError, ValueError, KeyError) as error:
-            message = f"{directory}: transformers cannot load this encoder: {error}"
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+            problem = " ".join(str(error).split())[:300]
+            message = (
+                f"{directory}: transformers cannot load this encoder; config.json, weights and tokenizer must be whole "
+                f"and of one model ({type(error).__name__}: {problem})"
+            )
             raise DataError(message) from error
         return cls(
             model, tokenizer, read_settings(directory), digest=digest, batch_size=batch_size, device=device
@@ -204,6 +225,13 @@ class _TokenStates(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         states: Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask)[0]
         return states
+
+
+def _check_tokenizer(directory: Path) -> None:
+    """Raise DataError when no file says what a token is: ``transformers`` would make an empty tokenizer up."""
+    if not any((directory / name).is_file() for name in VOCABULARY_FILES) and not any(directory.glob("*.py")):
+        message = f"{directory}: no tokenizer; expected one of {', '.join(VOCABULARY_FILES)} beside the weights"
+        raise DataError(message)
 
 
 def _pool(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:

@@ -6,8 +6,9 @@ import hashlib
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
-from abyssal.errors import ConfigError, UsageError
+from abyssal.errors import ConfigError, DataError, UsageError
 from abyssal.files import read_json, sha256_file
 from abyssal.references.shipped import shipped_path
 
@@ -28,6 +29,8 @@ TOKENIZER_FILES = (
     "vocab.txt",
 )
 _RESOURCES = "resources/"
+VOCABULARY_FILES = ("tokenizer.json", "vocab.json", "vocab.txt")
+"""The tokenizer files of which one says what a token is."""
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -37,6 +40,7 @@ def encoder_files(directory: Path) -> list[Path]:
 
     Raises:
         UsageError: the directory, its config.json or its weights are missing.
+        DataError: config.json is no JSON object.
     """
     needed = [CONFIG_FILE]
     if (directory / CONFIG_FILE).is_file() and model_type(directory) != KMER_MODEL_TYPE:
@@ -53,9 +57,26 @@ def encoder_files(directory: Path) -> list[Path]:
     return [directory / name for name in (*names, *code) if (directory / name).is_file()]
 
 
+def read_config(directory: Path) -> dict[str, Any]:
+    """Return config.json.
+
+    Raises:
+        DataError: it is no JSON object.
+    """
+    try:
+        values = read_json(directory / CONFIG_FILE)
+    except ValueError as error:
+        message = f"{directory / CONFIG_FILE}: not JSON ({error}); take the file from where the encoder came from"
+        raise DataError(message) from error
+    if not isinstance(values, dict):
+        message = f"{directory / CONFIG_FILE}: expected a JSON object, found {type(values).__name__}"
+        raise DataError(message)
+    return values
+
+
 def model_type(directory: Path) -> str:
     """Return ``model_type`` of config.json; empty when there is none."""
-    return str(read_json(directory / CONFIG_FILE).get("model_type", ""))
+    return str(read_config(directory).get("model_type", ""))
 
 
 def encoder_digest(directory: Path) -> str:

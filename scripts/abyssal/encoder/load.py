@@ -16,10 +16,12 @@ from abyssal.encoder.identity import (
     MODEL_TYPE,
     encoder_digest,
     model_type,
+    read_config,
 )
 from abyssal.encoder.interface import Encoder
+from abyssal.encoder.network import LARGEST_KMER
 from abyssal.encoder.store import load_network
-from abyssal.files import read_json
+from abyssal.errors import DataError
 
 
 def load_encoder(
@@ -65,7 +67,7 @@ def _load_directory(
     digest = encoder_digest(directory)
     kind = model_type(directory)
     if kind == KMER_MODEL_TYPE:
-        return KmerEncoder(k=int(read_json(directory / CONFIG_FILE)["kmer_size"]), digest=digest)
+        return KmerEncoder(k=_kmer_size(directory), digest=digest)
     if kind == MODEL_TYPE:
         network = load_network(directory)
         return TorchEncoder(network, digest=digest, batch_size=batch_size, device=device, use_deep=use_deep)
@@ -75,3 +77,11 @@ def _load_directory(
     return HubEncoder.load(
         directory, digest=digest, batch_size=batch_size, device=device, trust_remote_code=trust_remote_code
     )
+
+
+def _kmer_size(directory: Path) -> int:
+    size = read_config(directory).get("kmer_size")
+    if not isinstance(size, int) or not 1 <= size <= LARGEST_KMER:
+        message = f"{directory / CONFIG_FILE}: kmer_size is {size!r}, expected 1 to {LARGEST_KMER}"
+        raise DataError(message)
+    return size

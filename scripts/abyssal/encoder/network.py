@@ -22,7 +22,7 @@ from torch.nn import functional
 from abyssal.encoder.letters import BASE_SHARES, PADDING
 
 ROTARY_BASE = 10000.0
-_LARGEST_KMER = 10
+LARGEST_KMER = 10
 _LARGEST_SIZE = 1 << 16
 
 
@@ -65,11 +65,15 @@ class EncoderSizes:
         """
         sizes = {field.name: int(values[field.name]) for field in fields(cls) if field.name in values}
         for name, size in sizes.items():
-            most = _LARGEST_KMER if name == "kmer_size" else _LARGEST_SIZE
+            most = LARGEST_KMER if name == "kmer_size" else _LARGEST_SIZE
             if not 0 <= size <= most:
                 message = f"{name} is {size}; expected 0 to {most}"
                 raise ValueError(message)
-        return cls(**sizes)
+        found = cls(**sizes)
+        if found.layers and (not found.heads or found.width % (2 * found.heads)):
+            message = f"width is {found.width} and heads {found.heads}; each head needs an even number of channels"
+            raise ValueError(message)
+        return found
 
 
 PRESETS = {"small": EncoderSizes(), "base": EncoderSizes(width=320, layers=8, heads=5)}

@@ -9,10 +9,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from abyssal.encoder.identity import CONFIG_FILE, WEIGHTS_FILE
+from abyssal.encoder.identity import CONFIG_FILE, WEIGHTS_FILE, read_config
 from abyssal.encoder.network import EncoderNetwork, EncoderSizes
 from abyssal.errors import DataError
-from abyssal.files import read_json
 
 if TYPE_CHECKING:
     from abyssal.encoder.modeling import AbyssalEncoderModel
@@ -42,15 +41,20 @@ def load_network(directory: Path) -> EncoderNetwork:
     """Load an Abyssal encoder's weights as fp32 without importing ``transformers``.
 
     Raises:
-        DataError: the weights are damaged or do not fit config.json.
+        DataError: config.json describes no encoder, or the weights are damaged or do not fit it.
     """
-    config = read_json(directory / CONFIG_FILE)
-    network = EncoderNetwork(EncoderSizes.from_mapping(config))
+    try:
+        sizes = EncoderSizes.from_mapping(read_config(directory))
+    except (ValueError, TypeError) as error:
+        message = f"{directory / CONFIG_FILE}: not the sizes of an encoder: {error}"
+        raise DataError(message) from error
+    network = EncoderNetwork(sizes)
     try:
         tensors = load_file(directory / WEIGHTS_FILE)
         named = {name.removeprefix(_PREFIX): tensor.float() for name, tensor in tensors.items()}
         network.load_state_dict(named)
     except (SafetensorError, RuntimeError) as error:
-        message = f"{directory / WEIGHTS_FILE}: damaged, or not the weights that {CONFIG_FILE} describes: {error}"
+        problem = " ".join(str(error).split())[:300]
+        message = f"{directory / WEIGHTS_FILE}: damaged, or not the weights that {CONFIG_FILE} describes: {problem}"
         raise DataError(message) from error
     return network.eval()

@@ -1,6 +1,7 @@
 """The Abyssal encoder's letters as tokenizer files, for those who load it with ``AutoModel`` and ``AutoTokenizer``.
 
-Abyssal itself reads letters with ``abyssal.encoder.letters``: the files are part of neither an encoder's digest nor a bundle.
+Abyssal itself reads letters with ``abyssal.encoder.letters``: the files belong neither to an encoder's digest nor to a
+bundle.
 """
 
 from __future__ import annotations
