@@ -14,7 +14,7 @@ from abyssal.encoder.engines import choose
 from abyssal.encoder.engines.choose import CHOICE_FILE, Trial, passes, prepare, ready
 from abyssal.encoder.engines.names import bf16_pays, cpu_flags, engines_here
 from abyssal.encoder.engines.programs import HalfPrecisionProgram, open_program
-from abyssal.encoder.engines.samples import MOST_QUERIES, draw_samples
+from abyssal.encoder.engines.samples import FEWEST, MOST, QUERY_SHARE, draw_samples
 from abyssal.encoder.interface import Convertible, Encoder
 from abyssal.encoder.load import load_encoder
 from abyssal.errors import DataError
@@ -119,13 +119,15 @@ def test_what_has_no_costly_part_is_left_alone(repository: Path, tmp_path: Path)
 
 def test_samples_cover_lengths_and_few_references_are_used_again() -> None:
     few = draw_samples(REFERENCES[:3], np.random.default_rng(1))
-    assert len(few.queries) == MOST_QUERIES
+    assert len(few.queries) == QUERY_SHARE * MOST
     assert set(few.references) == set(REFERENCES[:3])
     many = draw_samples(REFERENCES, np.random.default_rng(1))
     assert many == draw_samples(REFERENCES, np.random.default_rng(1))
     lengths = [len(sequence) for sequence in many.calibration]
     assert min(lengths) < 50
     assert max(lengths) > 140
+    least = draw_samples(REFERENCES, np.random.default_rng(1), most=1)
+    assert len(least.queries) + len(least.references) == FEWEST
 
 
 def test_bf16_waits_for_hardware_that_gains_by_it(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from abyssal.code_digest import code_digest
 from abyssal.encoder.engines.convert import export_onnx, quantise
 from abyssal.encoder.engines.names import BF16, INT8, bf16_pays, can_convert, cpu_type, engines_here
-from abyssal.encoder.engines.programs import HalfPrecisionProgram, Program, open_program
-from abyssal.encoder.engines.samples import Samples, draw_samples
+from abyssal.encoder.engines.programs import HalfPrecisionProgram, Program, engine_errors, open_program
+from abyssal.encoder.engines.samples import FEWEST, Samples, draw_samples
 from abyssal.encoder.interface import Convertible, Encoder
 from abyssal.errors import DataError
 from abyssal.files import read_json, sha256_file, to_json, write_json
@@ -39,6 +39,7 @@ LEAST_GAIN = 1.1
 CHOICE_FILE = "choice.json"
 _TIE = 1e-5
 _TIMED_ROUNDS = 2
+_SAMPLE_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -105,20 +106,35 @@ def prepare(
         return encoder
     place = _place(encoder, folder, device)
     place.mkdir(parents=True, exist_ok=True)
-    samples = draw_samples(references, np.random.default_rng(seed))
-    expected = encoder.embed(samples.queries), encoder.embed(samples.references)
-    trials = [_trial(encoder, encoder, samples, expected)]
+    samples = draw_samples(references, np.random.default_rng(seed), most=_affordable(encoder, references))
+    queries, speed = _timed(encoder, samples.queries)
+    expected = queries, encoder.embed(samples.references)
+    trials = [Trial(encoder.engine, speed, 1.0, 1.0)]
     chosen: Encoder = encoder
-    best = trials[0].sequences_per_second * LEAST_GAIN
+    best = speed * LEAST_GAIN
     for engine, candidate in _candidates(encoder, samples, place, device):
-        trial = Trial(engine, problem=candidate) if isinstance(candidate, str) else _trial(
-            candidate, encoder, samples, expected
-        )  # fmt: skip
+        trial = _trial(engine, candidate, samples, expected)
         trials.append(trial)
         if not isinstance(candidate, str) and passes(trial) and trial.sequences_per_second >= best:
             chosen, best = candidate, trial.sequences_per_second
     _note(place, chosen, trials)
     return chosen
+
+
+def _affordable(encoder: Convertible, references: Sequence[str]) -> int:
+    """Return how many sequences the reference engine embeds in ``_SAMPLE_SECONDS``."""
+    _, speed = _timed(encoder, references[: FEWEST // 4])
+    return int(speed * _SAMPLE_SECONDS)
+
+
+def _timed(encoder: Encoder, sequences: Sequence[str]) -> tuple[NDArray[np.float32], float]:
+    """Return the vectors of sequences and how many a second were embedded, without what an engine does once a shape."""
+    seconds = []
+    for _ in range(_TIMED_ROUNDS):
+        start = time.perf_counter()
+        vectors = encoder.embed(sequences)
+        seconds.append(time.perf_counter() - start)
+    return vectors, round(len(sequences) / min(seconds), 1)
 
 
 def passes(trial: Trial) -> bool:
@@ -162,23 +178,20 @@ def _with_half_precision(encoder: Convertible, device: str) -> Encoder:
 
 
 def _trial(
-    candidate: Encoder, encoder: Encoder, samples: Samples, expected: tuple[NDArray[np.float32], NDArray[np.float32]]
+    engine: str, candidate: Encoder | str, samples: Samples, expected: tuple[NDArray[np.float32], NDArray[np.float32]]
 ) -> Trial:
+    if isinstance(candidate, str):
+        return Trial(engine, problem=candidate)
+    try:
+        found, speed = _timed(candidate, samples.queries)
+    except engine_errors() as error:
+        return Trial(engine, problem=" ".join(str(error).split())[:300])
     queries, references = expected
-    found = queries if candidate is encoder else candidate.embed(samples.queries)
     similar = queries @ references.T
     nearest = (found @ references.T).argmax(axis=1)
     # Where two references are equally near in fp32 neither is wrong.
     agreed = similar[np.arange(len(nearest)), nearest] >= similar.max(axis=1) - _TIE
-    seconds = []
-    for _ in range(_TIMED_ROUNDS):
-        start = time.perf_counter()
-        candidate.embed(samples.queries)
-        seconds.append(time.perf_counter() - start)
-    return Trial(
-        candidate.engine, round(len(samples.queries) / min(seconds), 1), float(agreed.mean()),
-        round(float((found * queries).sum(axis=1).min()), 6),
-    )  # fmt: skip
+    return Trial(engine, speed, float(agreed.mean()), round(float((found * queries).sum(axis=1).min()), 6))
 
 
 def _note(place: Path, chosen: Encoder, trials: Sequence[Trial]) -> None:

@@ -34,7 +34,7 @@ def open_program(engine: str, model: Path) -> Program:
     Raises:
         DataError: the library cannot read the file.
     """
-    unreadable: tuple[type[Exception], ...] = (RuntimeError, ValueError, OSError, *_onnx_errors())
+    unreadable: tuple[type[Exception], ...] = (*engine_errors(), ValueError, OSError)
     try:
         return OnnxProgram(model) if engine.startswith(ONNX) else OpenVinoProgram(model)
     except unreadable as error:
@@ -43,13 +43,16 @@ def open_program(engine: str, model: Path) -> Program:
         raise DataError(message) from error
 
 
-def _onnx_errors() -> tuple[type[Exception], ...]:
-    """Return what ONNX Runtime raises, which has no common base; nothing where it is not installed."""
+def engine_errors() -> tuple[type[Exception], ...]:
+    """Return what engines raise about what they cannot compute; ONNX Runtime's errors have no common base."""
     if find_spec("onnxruntime") is None:
-        return ()
+        return (RuntimeError,)
     from onnxruntime.capi import onnxruntime_pybind11_state as raised
 
-    return (raised.Fail, raised.InvalidGraph, raised.InvalidProtobuf, raised.NoSuchFile, raised.NotImplemented)
+    return (
+        RuntimeError, raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.InvalidProtobuf,
+        raised.NoSuchFile, raised.NotImplemented, raised.RuntimeException,
+    )  # fmt: skip
 
 
 class OnnxProgram:

@@ -10,9 +10,11 @@ import numpy as np
 from abyssal.encoder.kmers import encode_letters
 from abyssal.encoder.training.augmentation import Augmentation, augment
 
+MOST = 1600
+FEWEST = 64
+QUERY_SHARE = 0.25
+"""Share of the samples that are queries; the others are references that they are looked up in."""
 MOST_CALIBRATION = 128
-MOST_QUERIES = 400
-MOST_REFERENCES = 1200
 _LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
 _READS = Augmentation()
 
@@ -32,17 +34,19 @@ class Samples:
     references: tuple[str, ...]
 
 
-def draw_samples(references: Sequence[str], rng: np.random.Generator) -> Samples:
-    """Draw the samples; fewer references than wanted are used several times."""
+def draw_samples(references: Sequence[str], rng: np.random.Generator, *, most: int = MOST) -> Samples:
+    """Draw ``most`` queries and references, ``FEWEST`` to ``MOST``; too few references are used several times."""
+    most = min(max(most, FEWEST), MOST)
+    queries, calibrating = round(QUERY_SHARE * most), min(MOST_CALIBRATION, most // 4)
     order = rng.permutation(len(references))
-    calibration = [str(references[place]) for place in order[:MOST_CALIBRATION].tolist()]
-    rest = order[MOST_CALIBRATION:] if len(order) > 2 * MOST_CALIBRATION else order
-    asked = [references[place] for place in np.resize(rest, MOST_QUERIES).tolist()]
+    calibration = [str(references[place]) for place in order[:calibrating].tolist()]
+    rest = order[calibrating:] if len(order) > 2 * calibrating else order
+    asked = [references[place] for place in np.resize(rest, queries).tolist()]
     shorter = [one[: len(one) * part // 4] for part in (1, 2, 3) for one in calibration[part::4] if len(one) > 3]
     return Samples(
         tuple(calibration + shorter),
         tuple(_read(one, rng) for one in asked),
-        tuple(references[place] for place in order[:MOST_REFERENCES].tolist()),
+        tuple(references[place] for place in order[: most - queries].tolist()),
     )
 
 
