@@ -74,6 +74,9 @@ HUB: dict[str, tuple[Harm, str]] = {
     "settings with another pooling": (
         written("abyssal_encoder.json", b'{"pooling": "median", "max_tokens": 5}'), "expected one of mean, max, first",
     ),
+    "settings with another dtype": (
+        written("abyssal_encoder.json", b'{"pooling": "max", "max_tokens": 5, "dtype": "int4"}'), "float32, bfloat16",
+    ),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from abyssal.config.models import EncoderConfig
+from abyssal.encoder import hub
 from abyssal.encoder.fetch import fetch_encoder
 from abyssal.encoder.identity import configured_identity, encoder_digest
 from abyssal.encoder.load import load_encoder
@@ -94,3 +95,19 @@ def test_new_weights_below_an_old_name_are_another_encoder(tiny_encoder: Path, t
     assert configured_identity(str(directory), None) != before
     (directory / "README.md").write_text("a card is no part of the identity")
     assert configured_identity(str(directory), None) == encoder_digest(directory)
+
+
+def test_bfloat16_is_computed_where_it_pays_only(
+    bert_directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fetch_encoder(EncoderConfig(name=str(bert_directory), dtype="bfloat16"), tmp_path / "copy")
+    sequences = ["ACGTACGTTGCAGGATC" * 8, "GGATTACA" * 20]
+    monkeypatch.setattr(hub, "bf16_pays", lambda _: False)
+    plain = load_encoder(tmp_path / "copy", batch_size=2)
+    assert plain.engine == "torch-fp32"
+    assert "computed in float32" in caplog.text
+    monkeypatch.setattr(hub, "bf16_pays", lambda _: True)
+    half = load_encoder(tmp_path / "copy", batch_size=2)
+    assert half.engine == "torch-bf16-cpu"
+    cosines = (half.embed(sequences) * plain.embed(sequences)).sum(axis=1)
+    assert 0.999 < cosines.min() < 1 - 1e-7

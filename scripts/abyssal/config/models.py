@@ -79,6 +79,11 @@ class EncoderConfig(Section):
         "mean", description="How a Hub encoder's token states become one vector; first is the CLS token."
     )
     max_tokens: Annotated[int, Field(ge=8, le=8192)] = Field(512, description="Tokens a Hub encoder reads at most.")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Precision of a Hub encoder's matrix products; bfloat16 counts on GPUs and CPUs with AMX only, "
+        "elsewhere it would be slower and float32 computes.",
+    )
     trust_remote_code: bool = Field(
         False, description="Let a Hub encoder run Python code that comes with its weights; read that code first."
     )

@@ -86,7 +86,7 @@ class TorchEncoder:
         engine: what the program is called.
     """
 
-    input_names = ("letters",)
+    input_names: tuple[str, ...] = ("letters",)
 
     def __init__(
         self,

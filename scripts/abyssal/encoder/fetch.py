@@ -45,7 +45,7 @@ def fetch_encoder(config: EncoderConfig, target: Path) -> None:
         # Imported here: it needs PyTorch, which the two encoders of our own do not at this point.
         from abyssal.encoder.hub import HubSettings, write_settings
 
-        write_settings(target, HubSettings(config.pooling, config.max_tokens))
+        write_settings(target, HubSettings(config.pooling, config.max_tokens, config.dtype))
     logger.info("encoder %s has digest %s", config.name, encoder_digest(target))
 
 

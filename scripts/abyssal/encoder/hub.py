@@ -5,6 +5,7 @@ Only safetensors weights are accepted. Code that comes with weights runs only wh
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,16 +19,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from abyssal.encoder.engine import BatchWorkers, batches_by_length, engine_name, round_vectors
+from abyssal.encoder.engines.half import with_half_precision
+from abyssal.encoder.engines.names import bf16_pays
 from abyssal.encoder.engines.programs import Program
 from abyssal.encoder.identity import SETTINGS_FILE, VOCABULARY_FILES, read_config
+from abyssal.encoder.interface import Encoder
 from abyssal.errors import DataError, UsageError
 from abyssal.files import read_json, write_json
 from abyssal.sequences.alphabet import normalise
+
+logger = logging.getLogger(__name__)
 
 TOKEN_STEP = 32
 """Token rows are padded to a multiple of this many tokens."""
 
 Pooling = Literal["mean", "max", "first"]
+Dtype = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,12 @@ class HubSettings:
     Attributes:
         pooling: mean or maximum over the tokens of the sequence, or the first token's state.
         max_tokens: longer sequences are cut.
+        dtype: of the matrix products, where the hardware gains by it; float32 elsewhere.
     """
 
     pooling: Pooling = "mean"
     max_tokens: int = 512
+    dtype: Dtype = "float32"
 
 
 def write_settings(directory: Path, settings: HubSettings) -> None:
@@ -58,14 +67,16 @@ def read_settings(directory: Path) -> HubSettings:
         return HubSettings()
     try:
         values = read_json(directory / SETTINGS_FILE)
-        settings = HubSettings(values["pooling"], int(values["max_tokens"]))
+        settings = HubSettings(values["pooling"], int(values["max_tokens"]), values.get("dtype", "float32"))
     except (ValueError, KeyError, TypeError) as error:
         message = f"{directory / SETTINGS_FILE}: expected pooling and max_tokens ({type(error).__name__}: {error})"
         raise DataError(message) from error
-    if settings.pooling not in get_args(Pooling) or settings.max_tokens < 1:
+    known = settings.pooling in get_args(Pooling) and settings.dtype in get_args(Dtype)
+    if not known or settings.max_tokens < 1:
         message = (
-            f"{directory / SETTINGS_FILE}: pooling {settings.pooling!r} and max_tokens {settings.max_tokens}, "
-            f"expected one of {', '.join(get_args(Pooling))} and at least 1"
+            f"{directory / SETTINGS_FILE}: pooling {settings.pooling!r}, max_tokens {settings.max_tokens} and dtype "
+            f"{settings.dtype!r}, expected one of {', '.join(get_args(Pooling))}, at least 1, and one of "
+            f"{', '.join(get_args(Dtype))}"
         )
         raise DataError(message)
     return settings
@@ -85,7 +96,7 @@ class HubEncoder:
         engine: what the program is called.
     """
 
-    input_names = ("input_ids", "attention_mask")
+    input_names: tuple[str, ...] = ("input_ids", "attention_mask")
 
     def __init__(
         self,
@@ -112,7 +123,7 @@ class HubEncoder:
     @classmethod
     def load(
         cls, directory: Path, *, digest: str, batch_size: int = 64, device: str = "cpu", trust_remote_code: bool = False
-    ) -> HubEncoder:
+    ) -> Encoder:
         """Load a directory with config, safetensors weights and a tokenizer.
 
         Raises:
@@ -140,9 +151,13 @@ class HubEncoder:
                 f"and of one model ({type(error).__name__}: {problem})"
             )
             raise DataError(message) from error
-        return cls(
-            model, tokenizer, read_settings(directory), digest=digest, batch_size=batch_size, device=device
-        )  # fmt: skip
+        settings = read_settings(directory)
+        encoder = cls(model, tokenizer, settings, digest=digest, batch_size=batch_size, device=device)
+        if settings.dtype == "float32" or not bf16_pays(device):
+            if settings.dtype != "float32":
+                logger.warning("%s: computed in float32, as %s is slower than that here", directory, settings.dtype)
+            return encoder
+        return with_half_precision(encoder, device)
 
     @property
     def dimension(self) -> int:

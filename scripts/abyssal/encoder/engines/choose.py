@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from abyssal.code_digest import code_digest
 from abyssal.encoder.engines.convert import export_onnx, quantise
-from abyssal.encoder.engines.names import BF16, INT8, bf16_pays, can_convert, cpu_type, engines_here
-from abyssal.encoder.engines.programs import HalfPrecisionProgram, Program, engine_errors, open_program
+from abyssal.encoder.engines.half import with_half_precision
+from abyssal.encoder.engines.names import INT8, bf16_pays, can_convert, cpu_type, engines_here
+from abyssal.encoder.engines.programs import Program, engine_errors, open_program
 from abyssal.encoder.engines.samples import FEWEST, Samples, draw_samples
 from abyssal.encoder.interface import Convertible, Encoder
 from abyssal.errors import DataError
@@ -83,7 +84,7 @@ def _opened(encoder: Convertible, engine: str, sha256: str, place: Path, device:
     if engine == encoder.engine:
         return encoder
     if engine.startswith("torch"):
-        return _with_half_precision(encoder, device)
+        return with_half_precision(encoder, device)
     if sha256_file(_file(place, engine)) != sha256:
         message = "the converted encoder was altered"
         raise DataError(message)
@@ -146,7 +147,7 @@ def _candidates(encoder: Convertible, samples: Samples, place: Path, device: str
     """Return every engine by name, ready to be tried, or why it cannot be."""
     found: list[tuple[str, Encoder | str]] = []
     if bf16_pays(device):
-        half = _with_half_precision(encoder, device)
+        half = with_half_precision(encoder, device)
         found.append((half.engine, half))
     if device != "cpu" or not can_convert():
         return found
@@ -169,12 +170,6 @@ def _converted(encoder: Convertible, engine: str, samples: Samples, place: Path)
     if engine.endswith(INT8) and not _file(place, engine).is_file():
         quantise(plain, _file(place, engine), encoder.batches(samples.calibration), encoder.input_names)
     return open_program(engine, _file(place, engine))
-
-
-def _with_half_precision(encoder: Convertible, device: str) -> Encoder:
-    part = encoder.part()
-    assert part is not None
-    return encoder.computed_by(HalfPrecisionProgram(part, device), f"torch-{BF16}-{device.partition(':')[0]}")
 
 
 def _trial(
