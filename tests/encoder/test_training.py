@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -259,7 +260,7 @@ def test_pretraining_writes_an_encoder_with_its_papers(pretrain_settings: Pretra
         pretrain(pretrain_settings, tmp_path / name, work=tmp_path / f"{name}-work", seed=5, sizes=TINY, device="cpu")
     files = sorted(path.name for path in (tmp_path / "first").iterdir())
     assert files == [
-        "README.md", "config.json", "curve.tsv", "metrics.json", "model.safetensors", "tokenizer.json",
+        "README.md", "config.json", "curve.svg", "curve.tsv", "metrics.json", "model.safetensors", "tokenizer.json",
         "tokenizer_config.json", "training_config.json", "training_hashes.safetensors",
     ]  # fmt: skip
     for name in files:
@@ -270,6 +271,11 @@ def test_pretraining_writes_an_encoder_with_its_papers(pretrain_settings: Pretra
     card = (tmp_path / "first" / "README.md").read_text()
     assert "new species → genus" in card
     assert "deep branch off" in card
+    assert "(curve.svg)" in card
+    drawing = ElementTree.parse(tmp_path / "first" / "curve.svg")
+    titles = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert "score on held-out taxa" in titles
+    assert "step 3" in titles
 
 
 def test_nothing_to_train_on_is_the_users_mistake(pretrain_settings: PretrainConfig, tmp_path: Path) -> None:

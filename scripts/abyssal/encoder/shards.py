@@ -6,6 +6,7 @@ the size of a window nor the number of shards changes anything.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -21,6 +22,8 @@ from abyssal.encoder.vectors import TENSOR, Origin, check_fasta, origin_of, read
 from abyssal.errors import DataError
 from abyssal.files import sha256_file
 from abyssal.sequences.records import read_records
+
+logger = logging.getLogger(__name__)
 
 WINDOW = 8192
 """Sequences embedded at a time."""
@@ -47,8 +50,16 @@ def embed_file(
     """
     sizes = window_sizes(sum(1 for _ in read_records(fasta)), shards, window=window)
     rows = sum(sizes[shard - 1 :: shards])
-    blocks = (encoder.embed(sequences) for sequences in _windows(fasta, sizes, shard, shards))
+    blocks = _with_progress((encoder.embed(sequences) for sequences in _windows(fasta, sizes, shard, shards)), rows)
     write_blocks(target, origin_of(encoder, fasta), (rows, encoder.dimension), blocks)
+
+
+def _with_progress(blocks: Iterator[NDArray[np.float32]], rows: int) -> Iterator[NDArray[np.float32]]:
+    done = 0
+    for block in blocks:
+        done += len(block)
+        logger.info("embedded %d of %d sequences", done, rows)
+        yield block
 
 
 def _windows(fasta: Path, sizes: Sequence[int], shard: int, shards: int) -> Iterator[list[str]]:

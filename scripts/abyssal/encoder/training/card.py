@@ -46,8 +46,9 @@ def _training(record: Mapping[str, Any], progress: Progress) -> str:
         f"\n{record['loop']['masked_steps']} steps of masked modelling, then supervised contrast at species, genus and "
         f"family; stopped at step {progress.step}, kept the weights of step {progress.best_step} (the best on "
         "held-out taxa; step 0 is the closed-form start of the wide branch, with the gate of the deep branch shut). "
-        "Everything needed to repeat it: `training_config.json`; how it went: `curve.tsv`; which sequences it has "
-        "seen: `training_hashes.safetensors` (first 64 bits of the MD5 of each training amplicon, sorted).\n"
+        "Everything needed to repeat it: `training_config.json`; how it went: `curve.tsv`, below; which sequences it "
+        "has seen: `training_hashes.safetensors` (first 64 bits of the MD5 of each training amplicon, sorted).\n\n"
+        "![Score, losses and gate by step](curve.svg)\n"
     )
     return "\n".join(lines)
 

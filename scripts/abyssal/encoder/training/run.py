@@ -25,11 +25,12 @@ from abyssal.encoder.tokenizer import write_tokenizer
 from abyssal.encoder.training.card import write_card
 from abyssal.encoder.training.checkpoints import Progress
 from abyssal.encoder.training.corpus import Exclusions, MarkerCorpus, build_corpus, training_hashes
+from abyssal.encoder.training.curve import write_curve
 from abyssal.encoder.training.initialisation import starting_projection
 from abyssal.encoder.training.loop import LoopSettings, Trainer
 from abyssal.encoder.training.measurement import accuracies, as_rows, compare, grade, novelty_auroc
 from abyssal.errors import ConfigError
-from abyssal.files import atomic_path, open_atomic, sha256_file, to_json, write_json
+from abyssal.files import atomic_path, sha256_file, to_json, write_json
 from abyssal.references.markers import resolve_marker
 from abyssal.references.model import AmpliconReference
 from abyssal.references.stage import prepare_reference
@@ -56,7 +57,7 @@ def pretrain(
     Args:
         settings: data and steps.
         output: directory to write: config.json, model.safetensors, tokenizer files, training_config.json,
-            metrics.json, curve.tsv, training_hashes.safetensors and README.md.
+            metrics.json, curve.tsv, curve.svg, training_hashes.safetensors and README.md.
         work: directory of the checkpoint; a run that was killed goes on from it.
         seed: of everything random.
         sizes: of the network; None for those of ``settings.size``.
@@ -148,7 +149,7 @@ def publish(
     metrics = measure_weights(output, corpora, record)
     write_json(output / "training_config.json", record | {"best_step": progress.best_step, "steps": progress.step})
     write_json(output / "metrics.json", metrics)
-    write_curve(output / "curve.tsv", progress.curve)
+    write_curve(output, progress.curve)
     with atomic_path(output / HASHES_FILE) as temporary:
         save_file({"hashes": training_hashes(corpora)}, temporary, metadata={"hash": "first 64 bits of the MD5"})
     write_card(output / "README.md", record, metrics, progress)
@@ -178,15 +179,6 @@ def measure_weights(directory: Path, corpora: Sequence[MarkerCorpus], record: di
             "encoder - wide": compare(cells["encoder"], cells["wide"]),
         },
     }
-
-
-def write_curve(target: Path, curve: Sequence[dict[str, float]]) -> None:
-    """Write one row a measurement; a column that a measurement lacks is empty."""
-    columns = ["step", "score", *sorted({name for row in curve for name in row} - {"step", "score"})]
-    with open_atomic(target) as out:
-        out.write("\t".join(columns) + "\n")
-        for row in curve:
-            out.write("\t".join(f"{row[name]:.6g}" if name in row else "" for name in columns) + "\n")
 
 
 def _reference(name: str, settings: PretrainConfig) -> AmpliconReference:
