@@ -17,6 +17,9 @@ from abyssal.discovery.stage_files import ClusterFiles, read_named, read_study
 pytestmark = [pytest.mark.slow, pytest.mark.workflow, pytest.mark.shared_data, pytest.mark.timeout(1800)]
 
 MARKER = "18S-V9-1389F-1510R"
+SEEDS = (7, 8)
+"""Two draws: of some 350 taxa a draw more or less keeps one in a hundred."""
+
 Deepsea = tuple[StudyAmplicons, EmbeddedReference]
 
 
@@ -48,14 +51,17 @@ def deepsea(repository: Path, shared_data: Path, tmp_path_factory: pytest.TempPa
 def test_ids_survive_the_loss_of_a_fifth_of_the_reads(deepsea: Deepsea) -> None:
     study, named = deepsea
     before = taxa_of(study, named, ClusterConfig(), [])
-    kept = ids_kept(before, taxa_of(fewer_reads(study), named, ClusterConfig(), before))
-    assert kept.size > 300
-    assert np.mean(kept) >= 0.95
+    draws = [fewer_reads(study, seed=seed) for seed in SEEDS]
+    kept = [ids_kept(before, taxa_of(draw, named, ClusterConfig(), before)) for draw in draws]
+    print("kept of each draw:", [f"{np.mean(found):.4f} of {found.size}" for found in kept])
+    assert min(found.size for found in kept) > 300
+    assert np.mean(np.concatenate(kept)) >= 0.95
 
 
 def test_ids_survive_a_fifth_more_samples(deepsea: Deepsea) -> None:
     study, named = deepsea
-    before = taxa_of(fewer_samples(study), named, ClusterConfig(), [])
-    kept = ids_kept(before, taxa_of(study, named, ClusterConfig(), before))
-    assert kept.size > 250
-    assert np.mean(kept) >= 0.95
+    draws = [taxa_of(fewer_samples(study, seed=seed), named, ClusterConfig(), []) for seed in SEEDS]
+    kept = [ids_kept(before, taxa_of(study, named, ClusterConfig(), before)) for before in draws]
+    print("kept of each draw:", [f"{np.mean(found):.4f} of {found.size}" for found in kept])
+    assert min(found.size for found in kept) > 250
+    assert np.mean(np.concatenate(kept)) >= 0.95

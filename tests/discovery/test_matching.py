@@ -70,6 +70,14 @@ def test_the_order_of_groups_does_not_change_their_ids() -> None:
     assert forward == backward[::-1]
 
 
+def test_an_id_follows_the_largest_part_of_its_asvs() -> None:
+    # The first group holds all of PTone, though more of it comes from PTtwo, whose larger part is elsewhere.
+    previous = [stored("PTone", "ab"), stored("PTtwo", "cdef012")]
+    ids, changes = match_previous([group("abcde"), group("f012")], previous, reads={})
+    assert ids == ["PTone", "PTtwo"]
+    assert fates(changes) == {"PTone": ("merged", ("PTone",)), "PTtwo": ("split", ("PTtwo", "PTone"))}
+
+
 def test_the_id_of_an_earlier_taxon_names_no_stranger() -> None:
     # Of PTaaaaaaaaaa's two ASVs one is alone now; the other is in a group that comes from elsewhere.
     previous = [stored("PTaaaaaaaaaa", "ab"), stored("PTcccccccccc", "cdef")]

@@ -1,10 +1,10 @@
 """Ids of putative taxa that survive re-runs and added samples.
 
 A new taxon is named ``PT`` and the first ten hex digits of the MD5 of its most abundant member. When an earlier run is
-given, a taxon takes the id of the earlier taxon that it shares most ASVs with, provided that the choice is mutual: no
-other new taxon shares more with that earlier one (ties go to the new taxon with more reads, then to the earlier one
-whose id sorts first). An earlier taxon's id never names any other; a taxon whose own id is taken is named by its next
-member. ASVs that exist in one run only do not count.
+given, an earlier taxon's id goes to the new taxon that holds the largest part of its ASVs (of equal parts the one with
+more reads, then by the name of its first member); where several ids come to one new taxon, it takes that of the earlier
+taxon it shares most ASVs with (then the one that sorts first). An earlier taxon's id never names any other; a taxon whose own id is
+taken is named by its next member. ASVs that exist in one run only do not count.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def match_previous(
     """
     weight = [sum(reads.get(member, 0) for member in members) for members in records]
     shared = _overlaps(records, previous)
-    ids = _inherited(shared, weight, previous)
+    ids = _inherited(records, shared, weight, previous)
     taken = {taxon.id for taxon in previous}
     for number, members in enumerate(records):
         if not ids[number]:
@@ -70,18 +70,18 @@ def _overlaps(records: Sequence[Sequence[str]], previous: Sequence[StoredTaxon])
 
 
 def _inherited(
-    shared: Mapping[tuple[int, int], int], weight: Sequence[int], previous: Sequence[StoredTaxon]
+    records: Sequence[Sequence[str]],
+    shared: Mapping[tuple[int, int], int],
+    weight: Sequence[int],
+    previous: Sequence[StoredTaxon],
 ) -> list[str]:
-    heir: dict[int, tuple[int, int, int]] = {}
-    parent: dict[int, tuple[int, str, int]] = {}
+    heir: dict[int, tuple[int, int, str, int]] = {}
     for (new, old), count in shared.items():
-        heir[old] = max(heir.get(old, (0, 0, 0)), (count, weight[new], -new))
-        parent[new] = min(parent.get(new, (1, "", 0)), (-count, previous[old].id, old))
-    ids = [""] * len(weight)
-    for new, (_, name, old) in parent.items():
-        if -heir[old][2] == new:
-            ids[new] = name
-    return ids
+        heir[old] = max(heir.get(old, (0, 0, "", 0)), (count, weight[new], records[new][0], new))
+    best: dict[int, tuple[int, str]] = {}
+    for old, (count, _, _, new) in heir.items():
+        best[new] = min(best.get(new, (0, "")), (-count, previous[old].id))
+    return [best[new][1] if new in best else "" for new in range(len(records))]
 
 
 def _fresh_id(members: Sequence[str], taken: set[str]) -> str:
