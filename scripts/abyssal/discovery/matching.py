@@ -3,8 +3,8 @@
 A new taxon is named ``PT`` and the first ten hex digits of the MD5 of its most abundant member. When an earlier run is
 given, an earlier taxon's id goes to the new taxon that holds the largest part of its ASVs (of equal parts the one with
 more reads, then by the name of its first member); where several ids come to one new taxon, it takes that of the earlier
-taxon it shares most ASVs with (then the one that sorts first). An earlier taxon's id never names any other; a taxon whose own id is
-taken is named by its next member. ASVs that exist in one run only do not count.
+taxon it shares most ASVs with (then the one that sorts first). An earlier taxon's id never names any other; a taxon
+whose own id is taken is named by its next member. ASVs that exist in one run only do not count.
 """
 
 from __future__ import annotations
