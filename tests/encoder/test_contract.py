@@ -18,7 +18,7 @@ from .conftest import random_dna, with_choice
 KINDS = [
     "abyssal", "shipped", "kmers", "bert", "esm",
     "abyssal onnx-fp32", "abyssal onnx-int8", "abyssal openvino-fp32", "abyssal openvino-int8",
-    "bert onnx-int8", pytest.param("esm openvino-int8", marks=pytest.mark.slow),
+    pytest.param("bert onnx-int8", marks=pytest.mark.slow), pytest.param("esm openvino-int8", marks=pytest.mark.slow),
 ]  # fmt: skip
 TOLERANCE = 1e-5
 
