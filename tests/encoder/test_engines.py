@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from abyssal.encoder.engines import choose
 from abyssal.encoder.engines.choose import CHOICE_FILE, Trial, passes, prepare, ready
@@ -107,6 +108,23 @@ def test_a_fast_engine_that_disagrees_is_refused(
     with caplog.at_level(logging.INFO):
         assert prepare(encoder, REFERENCES, tmp_path) is encoder
     assert "engine torch-fp32 is chosen" in caplog.text
+    assert ready(encoder, tmp_path) is encoder
+
+
+def test_what_cannot_be_converted_stays_with_pytorch(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Strange(torch.nn.Module):
+        """Looks at its values, which no exporter can follow."""
+
+        def forward(self, letters: torch.Tensor) -> torch.Tensor:
+            return letters.float() * float(np.frombuffer(letters.numpy().tobytes(), dtype=np.uint8).sum())
+
+    encoder = tiny(tiny_encoder)
+    monkeypatch.setattr(type(encoder), "part", lambda _: Strange())
+    with caplog.at_level(logging.INFO):
+        assert prepare(encoder, REFERENCES, tmp_path) is encoder
+    assert "cannot be converted to ONNX" in caplog.text
     assert ready(encoder, tmp_path) is encoder
 
 

@@ -151,11 +151,13 @@ def _candidates(encoder: Convertible, samples: Samples, place: Path, device: str
         found.append((half.engine, half))
     if device != "cpu" or not can_convert():
         return found
+    # What a foreign network breaks in the converters is theirs to say; the reference engine goes on.
+    unconvertible: tuple[type[Exception], ...] = (DataError, LookupError, TypeError, ValueError, *engine_errors())
     for engine in engines_here():
         try:
             found.append((engine, encoder.computed_by(_converted(encoder, engine, samples, place), engine)))
-        except DataError as error:
-            found.append((engine, str(error)))
+        except unconvertible as error:
+            found.append((engine, " ".join(str(error).split())[:300] or type(error).__name__))
     return found
 
 
