@@ -53,6 +53,18 @@ def test_groups_larger_than_the_study_are_told(results: StudyResults) -> None:
     assert "Only" not in words(results)
 
 
+def test_a_study_without_reference_shows_nothing_of_one(make_study: Callable, results: StudyResults) -> None:
+    study = make_study(named=False)
+    figures = {figure.name: figure for figure in discovery_section(read_results(study.files(), study.facts())).figures}
+    assert set(figures["map"].views) == {"sample with most reads", "mean depth of its reads", "putative taxon"}
+    assert "reference" not in figures["map"].caption
+    assert "relative" not in figures["where"].caption
+    figures = {figure.name: figure for figure in discovery_section(results).figures}
+    assert next(iter(figures["map"].views)) == "novelty"
+    assert "reference amplicons (diamonds) that anchor it; " in figures["map"].caption
+    assert "relative" in figures["where"].caption
+
+
 def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:
     assert {row["fate"] for row in results.changes} == {"new"}
     assert "earlier run" not in words(results)

@@ -45,20 +45,23 @@ def discovery_map(results: StudyResults) -> Figure:
     records = {row["putative_taxon"]: row for row in results.putative_taxa}
     texts = [_hover(point, records) for point in points]
     depths = _mean_depths(points, results)
-    views = {
+    asvs = sum(point["kind"] == "asv" for point in points)
+    named = {
         "novelty": _coloured(points, texts, *_novelty_groups(points, records, results.answers.ranks)),
         "lineage": _coloured(points, texts, *_lineage_groups(points)),
+    }
+    views = {
+        **(named if len(points) > asvs else {}),
         "sample with most reads": _coloured(points, texts, *_sample_groups(points, results)),
         **({"mean depth of its reads": _by_depth(points, texts, depths)} if depths else {}),
         "putative taxon": _coloured(points, texts, *_taxon_groups(points)),
     }
-    asvs = sum(point["kind"] == "asv" for point in points)
+    anchors = f" among {plural(len(points) - asvs, 'reference amplicon')} (diamonds) that anchor it"
     grouped = sum(bool(point["putative_taxon"]) for point in points)
     caption = (
-        f"Map of {count(asvs)} of {plural(len(results.table.features), 'ASV')} (circles, area by reads) among "
-        f"{plural(len(points) - asvs, 'reference amplicon')} (diamonds) that anchor it; {count(grouped)} of the ASVs "
-        "belong to putative taxa. Neighbours are alike; distances across the map and the axes themselves mean nothing. "
-        "Hover for the record."
+        f"Map of {count(asvs)} of {plural(len(results.table.features), 'ASV')} (circles, area by reads)"
+        f"{anchors if len(points) > asvs else ''}; {count(grouped)} of the ASVs belong to putative taxa. Neighbours are "
+        "alike; distances across the map and the axes themselves mean nothing. Hover for the record."
     )
     plain = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
     layout = {

@@ -184,8 +184,8 @@ def _where(results: StudyResults) -> Figure:
     }  # fmt: skip
     order = "ordered by depth" if depths else "in the order of the table"
     caption = (
-        f"Reads of the {len(records)} largest putative taxa in {len(samples)} samples, {order}; empty cells have none. "
-        "Behind an id stands its nearest named relative."
+        f"Reads of the {len(records)} largest putative taxa in {len(samples)} samples, {order}; empty cells have none."
+        f"{' Behind an id stands its nearest named relative.' if any(row['nearest_id'] for row in records) else ''}"
     )
     layout = {
         "xaxis": axis("", type="category", showgrid=False),
