@@ -65,10 +65,20 @@ class SlurmCluster:
 
     def stop(self) -> None:
         """End every daemon and everything they started."""
-        if "slurmctld" in self._daemons:
-            self.succeeds("scancel", "--user", _user())
+        for node in NODES:
+            if node in self._daemons and self.succeeds("scontrol", "ping"):
+                self.kill_node(node)
         for name in reversed(list(self._daemons)):
             self._end(name, signal.SIGTERM if name == "mariadbd" else signal.SIGKILL)
+
+    def cancel_all(self) -> None:
+        """Cancel all jobs and wait until none is left."""
+        self.call("scancel", "--user", _user())
+        self.wait_until_empty()
+
+    def wait_until_empty(self) -> None:
+        """Wait until no job is left in the queue."""
+        _wait(lambda: not self.call("squeue", "-h", "-o", "%A").split(), "the queue is empty")
 
     def start_controller(self) -> None:
         """Start the controller; its state on disk survives from before."""
@@ -88,7 +98,7 @@ class SlurmCluster:
         jobs = self.call("squeue", "--noheader", "--nodelist", node, "--states", "running", "--format", "%A").split()
         self._end(node, signal.SIGKILL)
         for job in jobs:
-            for process in _processes_of_job(job):
+            for process in _processes_of_job(job, self.folder):
                 _kill(process)
 
     def resume_node(self, node: str) -> None:
@@ -264,18 +274,20 @@ def _user() -> str:
     return pwd.getpwuid(os.getuid()).pw_name
 
 
-def _processes_of_job(job: str) -> list[int]:
+def _processes_of_job(job: str, cluster: Path) -> list[int]:
     """Processes that carry the job's number in their environment, and the step daemons that watch them."""
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         try:
-            environment = (folder / "environ").read_bytes().split(b"\0")
+            environment = (folder / "environ").read_bytes()
             command = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if f"SLURM_JOB_ID={job}".encode() in environment or f"[{job}.".encode() in command:
+        # Its folder is on the PATH of all that a cluster started; another one has jobs of the same numbers.
+        ours = f"{cluster}/".encode() in environment
+        if ours and (f"SLURM_JOB_ID={job}".encode() in environment.split(b"\0") or f"[{job}.".encode() in command):
             found.append(int(folder.name))
     return found
 

@@ -55,11 +55,12 @@ class ClusterStudy:
         return process
 
     def stop(self) -> None:
-        """Kill what a failed test left running."""
+        """Kill what a failed test left running, with its jobs."""
         for process in self.started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        self.cluster.cancel_all()
 
     def run(self, *arguments: str) -> None:
         """Run Snakemake to its end; a failure shows its last words."""
@@ -69,8 +70,25 @@ class ClusterStudy:
 
     def wait_for(self, happened: Callable[[], bool], what: str, process: subprocess.Popen[bytes]) -> None:
         """Wait until something has happened while Snakemake runs."""
-        end = time.monotonic() + 600
+        end = time.monotonic() + 1200
         while not happened():
             if process.poll() is not None or time.monotonic() > end:
-                pytest.fail(f"Snakemake ended or 10 minutes passed before {what}:\n{self.log[-8000:]}")
+                pytest.fail(f"Snakemake ended or 20 minutes passed before {what}:\n{self.log[-8000:]}")
             time.sleep(0.5)
+
+
+def accounted(cluster: SlurmCluster, since: str) -> list[dict[str, str]]:
+    """Jobs since a time, once accounting has seen the end of all."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        rows = cluster.jobs("JobID", "JobName", "Comment", "State", "ReqTRES", "AllocTRES", "Timelimit", since=since)
+        if rows and not any(row["State"] in {"RUNNING", "PENDING", "COMPLETING"} for row in rows):
+            return rows
+        time.sleep(1)
+    pytest.fail("sacct never showed the end of all jobs")
+
+
+def now() -> str:
+    """The time from which sacct is asked."""
+    time.sleep(1)  # sacct counts in whole seconds
+    return time.strftime("%Y-%m-%dT%H:%M:%S")
