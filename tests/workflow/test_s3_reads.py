@@ -82,4 +82,5 @@ def test_from_a_store_to_a_store(remote_study: tuple[Study, Study], finished_stu
         finished_study.results / "bundle" / "manifest.json"
     ).read_bytes()
     registry = open_registry(f"s3://{BUCKET}/registry")
-    assert [(entry.name, entry.version) for entry in registry.list()] == [(receipt["name"], receipt["version"])]
+    assert {name: registry.versions(name) for name in registry.names()} == {receipt["name"]: [receipt["version"]]}
+    assert registry.manifest(receipt["name"], receipt["version"])[1] == receipt["digest"]
