@@ -13,8 +13,8 @@ from abyssal.report.render import write_report
 
 found = snakemake.input
 names = ("libraries", "ledger", "controls", "table", "answers", "putative_taxa", "members", "exemplars", "map",
-         "verdicts", "changes", "selection", "metrics", "reference_report", "truth", "regression", "predictions", "alpha",
-         "rarefaction", "ordination", "novelty")  # fmt: skip
+         "verdicts", "changes", "selection", "metrics", "reference_report", "truth", "regression", "predictions",
+         "alpha", "rarefaction", "ordination", "novelty")  # fmt: skip
 write_report(
     Path(snakemake.output.report),
     ReportFiles(**{name: Path(found[name]) for name in names if found.get(name) is not None}),

@@ -128,8 +128,8 @@ class ClusterConfig(Section):
     )
     previous: str | None = Field(
         None,
-        description="cluster/ directory of an earlier run, whose putative taxa keep their ids; {marker} in it stands for "
-        "the marker's name. A copy, if that run had this study's name.",
+        description="cluster/ directory of an earlier run, whose putative taxa keep their ids; {marker} in it stands "
+        "for the marker's name. A copy, if that run had this study's name.",
     )
 
 
