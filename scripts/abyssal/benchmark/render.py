@@ -282,7 +282,7 @@ def _robustness(found: Mapping[str, Any]) -> str:
         [
             "## (e) Robustness\n",
             f"{rows[0]['dataset']}: share of first names right where the taxon is present, and over-classification at "
-            "the method's own threshold.\n",
+            "the method's own threshold. Peers are asked on the plus strand only, as elsewhere on this page.\n",
             table(["variant", "rank", "present / absent", *methods], body),
         ]
     )
