@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from abyssal.discovery.matching import match_previous
 from abyssal.discovery.records import StoredTaxon
 
@@ -87,3 +90,22 @@ def test_the_id_of_an_earlier_taxon_names_no_stranger() -> None:
     ids, changes = match_previous([group("cdef"), group("a01")], previous, reads={})
     assert ids == ["PTcccccccccc", "PT0000000000"]
     assert fates(changes)["PTaaaaaaaaaa"] == ("gone", ())
+
+
+def test_no_two_taxa_share_an_id_when_short_and_whole_ids_are_taken_over() -> None:
+    # The whole id's taxon goes with its larger part, the short one's with "b": nothing of "a" is left for "a" alone.
+    whole = "PT" + ASVS["a"]
+    ids, _ = match_previous(
+        [group("01"), group("a"), group("b")], [stored("PTaaaaaaaaaa", "b"), stored(whole, "a01")], reads={}
+    )
+    assert ids == [whole, f"{whole}-2", "PTaaaaaaaaaa"]
+
+
+@given(runs=st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers(0, 2), min_size=1), min_size=1, max_size=6))
+def test_ids_are_unique_in_every_run_of_a_series(runs: list[dict[str, int]]) -> None:
+    previous: list[StoredTaxon] = []
+    for homes in runs:
+        groups = [[ASVS[letter] for letter in homes if homes[letter] == home] for home in sorted(set(homes.values()))]
+        ids, _ = match_previous(groups, previous, reads={})
+        assert len(set(ids)) == len(groups)
+        previous = [StoredTaxon(name, frozenset(members)) for name, members in zip(ids, groups, strict=True)]

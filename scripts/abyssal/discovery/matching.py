@@ -4,11 +4,13 @@ A new taxon is named ``PT`` and the first ten hex digits of the MD5 of its most 
 given, an earlier taxon's id goes to the new taxon that holds the largest part of its ASVs (of equal parts the one with
 more reads, then by the name of its first member); where several ids come to one new taxon, it takes that of the earlier
 taxon it shares most ASVs with (then the one that sorts first). An earlier taxon's id never names any other; a taxon
-whose own id is taken is named by its next member. ASVs that exist in one run only do not count.
+whose own id is taken is named by its next member, and by a number behind a whole digest where all are taken. ASVs that
+exist in one run only do not count.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -85,12 +87,11 @@ def _inherited(
 
 
 def _fresh_id(members: Sequence[str], taken: set[str]) -> str:
-    for member in members:
-        name = ID_PREFIX + member[:_DIGITS]
-        if name not in taken:
-            return name
-    # Every member's short id is in use: only the whole digest of the first is left, and that is unique.
-    return ID_PREFIX + members[0]
+    short = (ID_PREFIX + member[:_DIGITS] for member in members)
+    # A whole digest can be taken too: the earlier taxon of that name may have lost the ASV it was named by.
+    whole = ID_PREFIX + members[0]
+    numbered = (f"{whole}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain(short, [whole], numbered) if name not in taken)
 
 
 def _changes(
