@@ -18,7 +18,7 @@ from abyssal.errors import UsageError
 from abyssal.files import open_atomic, write_json
 from abyssal.reads.table import CountTable, read_table
 from abyssal.regression.features import kernels, moments
-from abyssal.regression.ridge import PENALTIES, choose, leave_sites_out, leave_sites_out_mean
+from abyssal.regression.ridge import PENALTIES, choose, composed_alike, leave_sites_out, leave_sites_out_mean
 from abyssal.regression.score import score
 from abyssal.samples.libraries import read_libraries
 from abyssal.samples.model import Library, is_missing
@@ -197,14 +197,16 @@ def _model(samples: Samples, counts: NDArray[np.int64], vectors: NDArray[np.floa
     """Return a linear model on the mean vector of a sample's shares, fitted on all samples: small enough for JSON."""
     features = np.hsplit(moments(counts, vectors, 1.0), 2)[0]
     everyone = np.arange(samples.target.size)
-    penalty = choose({"mean": features @ features.T}, samples.target, samples.sites, everyone).penalty
+    kernel = features @ features.T
+    penalty = choose({"mean": kernel}, samples.target, samples.sites, everyone).penalty
     centre = features.mean(axis=0)
     centred = features - centre
     scale = float((centred**2).sum()) / len(centred)
-    # Where all samples are composed alike there is nothing to learn from, and every coefficient is 0.
-    system = centred @ centred.T + (penalty * scale or 1.0) * np.eye(len(centred))
     mean = float(samples.target.mean())
-    slope = centred.T @ np.linalg.solve(system, samples.target - mean)
+    slope = np.zeros(centred.shape[1])
+    if not composed_alike(scale, kernel):
+        system = centred @ centred.T + penalty * scale * np.eye(len(centred))
+        slope = centred.T @ np.linalg.solve(system, samples.target - mean)
     return {
         "features": "mean of the ASVs' vectors, weighted by their share of the sample's reads",
         "penalty": penalty, "penalties_tried": list(PENALTIES), "intercept": round(mean - float(centre @ slope), 6),
