@@ -67,6 +67,28 @@ def test_the_chosen_engine_computes(prepared: Path, tiny_encoder: Path, tmp_path
     assert (apart > 1e-5) == engine.endswith("int8")
 
 
+def test_openvino_computes_as_many_batches_at_a_time_as_there_are_threads(
+    prepared: Path, tiny_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino = pytest.importorskip("openvino", reason="the extra 'engines' is not installed")
+    compile_model, asked = openvino.Core.compile_model, []
+
+    def noted(core: object, model: object, device: str, settings: dict[str, object]) -> object:
+        asked.append((settings["NUM_STREAMS"], settings["INFERENCE_NUM_THREADS"]))
+        return compile_model(core, model, device, settings)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", noted)
+    (model,) = prepared.glob("*/fp32.onnx")
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        program = open_program("openvino-fp32", model)
+        tiny(tiny_encoder).computed_by(program, "openvino-fp32").embed(REFERENCES)
+    finally:
+        torch.set_num_threads(threads)
+    assert set(asked) == {(2, 2)}
+
+
 @pytest.mark.parametrize("harm", ["altered", "missing", "garbage", "choice"])
 def test_a_damaged_conversion_is_made_again(
     prepared: Path, tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from abyssal.encoder.engine import TorchEncoder
+from abyssal.encoder.engine import BatchWorkers, TorchEncoder
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.letters import letter_ids
 from abyssal.encoder.network import EncoderNetwork, profiles_of_letters
@@ -109,3 +110,22 @@ def test_wrong_weights_are_an_error_that_names_the_file(tiny_encoder: Path, tmp_
     (broken / "model.safetensors").write_bytes((tiny_encoder / "model.safetensors").read_bytes()[:-7])
     with pytest.raises(DataError, match="damaged"):
         load_network(broken)
+
+
+def test_a_batch_has_one_thread_and_threads_that_begin_later_as_many_as_before() -> None:
+    threads = torch.get_num_threads()
+    workers, found = BatchWorkers("cpu"), []
+
+    def look(_columns: int, indices: list[int]) -> np.ndarray:
+        found.append(torch.get_num_threads())
+        return np.zeros((len(indices), 1), dtype=np.float32)
+
+    try:
+        torch.set_num_threads(3)
+        list(workers.vectors(look, [(64, [0]), (64, [1])]))
+        later = threading.Thread(target=look, args=(64, [0]))
+        later.start()
+        later.join()
+    finally:
+        torch.set_num_threads(threads)
+    assert found == [1, 1, 3]

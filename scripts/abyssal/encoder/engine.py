@@ -7,6 +7,7 @@ that it gets the same vector however many cores there are, each batch is compute
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -68,10 +69,22 @@ class BatchWorkers:
         """Yield the indices of each (columns, indices) and what ``compute`` makes of it, in order."""
         workers = torch.get_num_threads() if self._device == "cpu" else 1
         if self._pool is None and workers > 1:
-            self._pool = ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,))
+            self._pool = ThreadPoolExecutor(workers, initializer=_compute_alone, initargs=(workers,))
         spread = map if self._pool is None else self._pool.map
         results = spread(lambda batch: compute(*batch), batches)
         yield from zip((indices for _, indices in batches), results, strict=True)
+
+
+def _compute_alone(threads: int) -> None:
+    """Let this thread compute with one thread, and those that begin later with as many as before.
+
+    PyTorch gives a thread, when it first asks, the number that any thread set last.
+    """
+    torch.get_num_threads()
+    torch.set_num_threads(1)
+    last = threading.Thread(target=torch.set_num_threads, args=(threads,))
+    last.start()
+    last.join()
 
 
 class TorchEncoder:

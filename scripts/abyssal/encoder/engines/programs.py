@@ -81,6 +81,8 @@ class OpenVinoProgram:
 
         self._core = openvino.Core()
         self._model = self._core.read_model(model)
+        # Asked here: the threads that compute a batch each say one.
+        self._threads = torch.get_num_threads()
         self._compiled: dict[tuple[int, ...], Any] = {}
         self._compiling = threading.Lock()
 
@@ -92,12 +94,11 @@ class OpenVinoProgram:
     def _compiled_for(self, shape: tuple[int, ...]) -> Any:
         with self._compiling:
             if shape not in self._compiled:
-                threads = torch.get_num_threads()
                 self._model.reshape({item.any_name: list(shape) for item in self._model.inputs})
                 # Its own default is bf16 on CPUs that have the instructions, which is slower without AMX, and not fp32.
                 settings = {
-                    "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": threads, "INFERENCE_PRECISION_HINT": "f32",
-                    "ENABLE_CPU_PINNING": False,
+                    "INFERENCE_NUM_THREADS": self._threads, "NUM_STREAMS": self._threads,
+                    "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False,
                 }  # fmt: skip
                 self._compiled[shape] = self._core.compile_model(self._model, "CPU", settings)
             return self._compiled[shape]
