@@ -89,7 +89,7 @@ def test_openvino_computes_as_many_batches_at_a_time_as_there_are_threads(
     assert set(asked) == {(2, 2)}
 
 
-@pytest.mark.parametrize("harm", ["altered", "missing", "garbage", "choice"])
+@pytest.mark.parametrize("harm", ["altered", "missing", "garbage", "choice", "no JSON"])
 def test_a_damaged_conversion_is_made_again(
     prepared: Path, tiny_encoder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
@@ -100,6 +100,8 @@ def test_a_damaged_conversion_is_made_again(
         (place / "int8.onnx").unlink()
     elif harm == "choice":
         (place / CHOICE_FILE).write_text("{}")
+    elif harm == "no JSON":
+        (place / CHOICE_FILE).write_bytes(b"\xff")
     else:
         (place / "int8.onnx").write_bytes(b"no model")
         with pytest.raises(DataError, match="cannot open this converted encoder"):
@@ -109,6 +111,24 @@ def test_a_damaged_conversion_is_made_again(
     with caplog.at_level(logging.WARNING):
         assert ready(tiny(tiny_encoder), tmp_path) is None
     assert "made again" in caplog.text
+
+
+def test_nothing_that_was_left_behind_is_trusted(
+    prepared: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "_SAMPLE_SECONDS", 0.0)
+    place = with_choice(prepared, tmp_path, "onnx-int8")
+    for name in ("fp32.onnx", "int8.onnx"):
+        (place / name).write_bytes(b"no model")
+    prepare(tiny(tiny_encoder), REFERENCES, tmp_path)
+    choice = json.loads((place / CHOICE_FILE).read_text())
+    assert [trial["problem"] for trial in choice["trials"]] == [""] * (1 + len(engines_here()))
+    assert ready(tiny(tiny_encoder), tmp_path) is not None
+    assert sorted(file.name for file in place.iterdir()) == [CHOICE_FILE, "fp32.onnx", "int8.onnx"]
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_no_choice(tiny_encoder: Path, tmp_path: Path) -> None:
+    assert ready(tiny(tiny_encoder), tmp_path / ("long" * 80)) is None
 
 
 class Stubborn:

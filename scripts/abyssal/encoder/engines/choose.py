@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -70,12 +71,12 @@ def ready(encoder: Encoder, folder: Path, *, device: str = "cpu") -> Encoder | N
     if not isinstance(encoder, Convertible) or encoder.part() is None:
         return encoder
     place = _place(encoder, folder, device)
-    if not (place / CHOICE_FILE).is_file():
-        return None
     try:
+        if not (place / CHOICE_FILE).is_file():
+            return None
         choice = read_json(place / CHOICE_FILE)
         return _opened(encoder, str(choice["engine"]), str(choice["sha256"]), place, device)
-    except (DataError, OSError, KeyError, TypeError) as error:
+    except (DataError, OSError, KeyError, TypeError, ValueError) as error:
         logger.warning("%s: what was converted cannot be used (%s); it is made again", place, error)
         return None
 
@@ -107,6 +108,17 @@ def prepare(
         return encoder
     place = _place(encoder, folder, device)
     place.mkdir(parents=True, exist_ok=True)
+    # A folder of its own: nothing vouches for what was left behind, and others may be converting, too.
+    with tempfile.TemporaryDirectory(dir=place, prefix=".converting-") as converting:
+        chosen, trials = _tried(encoder, references, Path(converting), device=device, seed=seed)
+        _note(place, Path(converting), chosen, trials)
+    return chosen
+
+
+def _tried(
+    encoder: Convertible, references: Sequence[str], place: Path, *, device: str, seed: int
+) -> tuple[Encoder, list[Trial]]:
+    """Return the fastest encoder that agrees, converted in ``place``, and what every engine did."""
     samples = draw_samples(references, np.random.default_rng(seed), most=_affordable(encoder, references))
     queries, speed = _timed(encoder, samples.queries)
     expected = queries, encoder.embed(samples.references)
@@ -118,8 +130,7 @@ def prepare(
         trials.append(trial)
         if not isinstance(candidate, str) and passes(trial) and trial.sequences_per_second >= best:
             chosen, best = candidate, trial.sequences_per_second
-    _note(place, chosen, trials)
-    return chosen
+    return chosen, trials
 
 
 def _affordable(encoder: Convertible, references: Sequence[str]) -> int:
@@ -191,7 +202,7 @@ def _trial(
     return Trial(engine, speed, float(agreed.mean()), round(float((found * queries).sum(axis=1).min()), 6))
 
 
-def _note(place: Path, chosen: Encoder, trials: Sequence[Trial]) -> None:
+def _note(place: Path, converting: Path, chosen: Encoder, trials: Sequence[Trial]) -> None:
     for trial in trials:
         logger.info(
             "engine %s: %.0f sequences/s, nearest reference as in fp32 for %.2f %%, smallest cosine %.5f%s",
@@ -199,12 +210,12 @@ def _note(place: Path, chosen: Encoder, trials: Sequence[Trial]) -> None:
             f"; {trial.problem}" if trial.problem else "",
         )  # fmt: skip
     logger.info("engine %s is chosen and noted in %s", chosen.engine, place)
-    file = _file(place, chosen.engine)
-    write_json(
-        place / CHOICE_FILE,
-        {"engine": chosen.engine, "sha256": sha256_file(file) if file.is_file() else "",
-         "trials": [asdict(trial) for trial in trials]},
-    )  # fmt: skip
+    file = _file(converting, chosen.engine)
+    choice = {"engine": chosen.engine, "sha256": sha256_file(file) if file.is_file() else "",
+              "trials": [asdict(trial) for trial in trials]}  # fmt: skip
+    for converted in converting.iterdir():
+        converted.replace(place / converted.name)
+    write_json(place / CHOICE_FILE, choice)
 
 
 def _file(place: Path, engine: str) -> Path:
