@@ -86,6 +86,22 @@ def test_provenance_names_what_came_from_outside(finished_study: Study) -> None:
     assert str(finished_study.repository) not in json.dumps(record)
 
 
+def test_provenance_knows_the_rules_of_a_study_and_no_place(repository: Path, tmp_path: Path) -> None:
+    study = small_study(repository, tmp_path)
+    study.write(samples=str(tmp_path / "samples.tsv"))
+    probe = tmp_path / "probe.smk"
+    probe.write_text(
+        f'import json\ninclude: "{repository}/Snakefile"\nPath("rules.json").write_text(json.dumps(rule_graph(None)))\n'
+    )
+    study.snakemake("--snakefile", str(probe), "-n", "--quiet", "all")
+    rules = {rule["name"]: rule for rule in json.loads((tmp_path / "rules.json").read_text())}
+    assert {"build_reference", "count_asvs", "cluster", "train", "package"} <= rules.keys()
+    assert "benchmark" not in rules
+    assert rules["fit_gate"]["outputs"] == ["results/{study}/{marker}/load/gate.json"]
+    assert rules["check_libraries"]["inputs"][0] == "samples.tsv"
+    assert not [file for rule in rules.values() for file in rule["inputs"] + rule["outputs"] if file.startswith("/")]
+
+
 def test_second_call_does_nothing(finished_study: Study) -> None:
     assert "Nothing to be done" in finished_study.snakemake("-n").stdout
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import strip_wildcard_constraints
 
 # The folder of this file, not of the root Snakefile: the same whichever Snakefile is the entry.
 REPOSITORY = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -131,10 +132,11 @@ def regression_inputs(wildcards):
     }
 
 
-def shown_input(item):
-    """An input as text, the same in every checkout; a function by its name, without its address."""
+def shown_file(item):
+    """A file pattern as text, the same in every checkout; a function by its name, without its address."""
     text = re.sub(r"^<function (.+) at 0x[0-9a-f]+>$", r"\1", str(item))
-    return text.removeprefix(f"{REPOSITORY}/")
+    pattern = strip_wildcard_constraints(text).removeprefix(f"{REPOSITORY}/")
+    return Path(pattern).name if os.path.isabs(pattern) else pattern
 
 
 def rule_graph(wildcards):
@@ -142,12 +144,12 @@ def rule_graph(wildcards):
     return [
         {
             "name": step.name,
-            "inputs": [shown_input(item) for item in step.input],
-            "outputs": [str(item) for item in step.output],
+            "inputs": [shown_file(item) for item in step.input],
+            "outputs": [shown_file(item) for item in step.output],
         }
         for step in sorted(workflow.rules, key=lambda step: step.name)
         # Benchmarks and pretraining make no part of a study.
-        if any(str(item).startswith("results/{study}/") for item in step.output)
+        if any(shown_file(item).startswith("results/{study}/") for item in step.output)
     ]
 
 
