@@ -106,6 +106,20 @@ def test_the_workflow_stops_before_it_overwrites_the_earlier_run(repository: Pat
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.workflow
+@pytest.mark.parametrize("marker", ["18S-before", MARKER])
+def test_the_earlier_run_may_be_another_study_beside_this_one(repository: Path, tmp_path: Path, marker: str) -> None:
+    folder = tmp_path / "results" / "older" / marker / "cluster"
+    folder.mkdir(parents=True)
+    (folder / "members.tsv").write_text(HEADER + "aa\tPTaa\texemplar\t0.000000\n")
+    study = small_study(repository, tmp_path)
+    study.write(cluster={"method": "average-linkage", "previous": f"results/older/{marker}/cluster"})
+    done = study.snakemake("-n", f"results/small/{MARKER}/cluster/members.tsv", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"results/older/{marker}/cluster/members.tsv" in done.stdout
+    assert "study=older" not in done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.workflow
 @pytest.mark.timeout(1800)

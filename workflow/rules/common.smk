@@ -43,8 +43,9 @@ config_model = checked(
 )
 
 
+# Of this study alone: what another one made may be an input (cluster.previous), and is never planned anew.
 wildcard_constraints:
-    study=NAME_PATTERN,
+    study=re.escape(config_model.study),
     marker=NAME_PATTERN,
     library=NAME_PATTERN,
     table="asvs|reference",
