@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from abyssal.client import Client
 from abyssal.encoder.engines import choose
 from abyssal.encoder.interface import Encoder
 from abyssal.taxonomy.classifier import Classifier
+from abyssal_server.models import BundleStore, LoadedModel
 
 pytest.importorskip("onnxruntime", reason="the extra 'engines' is not installed")
 
@@ -100,6 +102,49 @@ def test_an_engine_without_the_golden_answers_is_refused(
     with caplog.at_level(logging.WARNING):
         assert with_prepared_engine(classifier, bundle) is classifier
     assert "stubborn does not give the golden answers" in caplog.text
+
+
+class Renamed:
+    """The same vectors under another engine's name."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.dimension, self.digest, self.engine = encoder.dimension, encoder.digest, "renamed"
+        self.embed = encoder.embed
+
+
+@pytest.fixture
+def found_late(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedModel:
+    """A model loaded from a directory of the test's own that has yet to look for its faster engine."""
+    monkeypatch.setenv(choose.VARIABLE, str(tmp_path / "engines"))
+    monkeypatch.setattr(engines, "prepare", lambda encoder, *_, **__: Renamed(encoder))
+    copy = open_bundle(shutil.copytree(bundle.directory, tmp_path / "copy"))
+    return BundleStore(tmp_path, "cpu").load(copy)
+
+
+def test_what_changes_on_disk_meanwhile_does_not_answer(found_late: LoadedModel) -> None:
+    assert found_late.faster is not None
+    assert found_late.directory is not None
+    for name in ("taxonomy.tsv", "MODEL_CARD.md"):
+        file = found_late.directory / name
+        file.write_text(file.read_text().replace("Species", "Other"))
+    faster = found_late.faster()
+    assert faster is not None
+    assert faster.identity.engine == faster.classifier.engine == "renamed"
+    assert faster.identity.taxonomy_digest == found_late.identity.taxonomy_digest
+    assert faster.taxa is found_late.taxa
+    assert faster.card == found_late.card
+    assert faster.faster is None
+
+
+def test_a_bundle_that_is_gone_meanwhile_goes_on_as_it_was(
+    found_late: LoadedModel, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert found_late.faster is not None
+    assert found_late.directory is not None
+    shutil.rmtree(found_late.directory)
+    with caplog.at_level(logging.WARNING):
+        assert found_late.faster() is None
+    assert "torch-fp32 stays" in caplog.text
 
 
 def test_without_a_place_for_it_nothing_is_converted(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

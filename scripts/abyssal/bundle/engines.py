@@ -47,7 +47,7 @@ def _confirmed(classifier: Classifier, encoder: Encoder, bundle: Bundle) -> Clas
     faster = replace(classifier, encoder=encoder)
     try:
         passed = self_test(faster, bundle, tolerance=ENGINE_TOLERANCE)
-    except BundleError as error:
+    except (BundleError, OSError) as error:
         logger.warning("%s stays: %s does not give the golden answers: %s", classifier.engine, encoder.engine, error)
         return classifier
     logger.info(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -101,11 +101,23 @@ def _with_best_engine(bundle: Bundle, classifier: Classifier, device: str) -> Lo
     if found is not None:
         return _loaded(bundle, found)
 
+    model = _loaded(bundle, classifier)
+
     def faster() -> LoadedModel | None:
         best = with_prepared_engine(classifier, bundle, device=device)
-        return None if best is classifier else _loaded(bundle, best)
+        return None if best is classifier else _answered_by(model, best)
 
-    return _loaded(bundle, classifier, faster)
+    return replace(model, faster=faster)
+
+
+def _answered_by(model: LoadedModel, classifier: Classifier) -> LoadedModel:
+    """Return the model with another engine; nothing is read again, as nobody has verified what lies there by now."""
+    from abyssal.inference.vectors import embed_reads
+
+    identity = Model()
+    identity.CopyFrom(model.identity)
+    identity.engine = classifier.engine
+    return replace(model, identity=identity, classifier=classifier, embed=partial(embed_reads, classifier))
 
 
 def _devices(wanted: str) -> list[str]:
@@ -126,9 +138,7 @@ def _devices(wanted: str) -> list[str]:
     return [_CPU]
 
 
-def _loaded(
-    bundle: Bundle, classifier: Classifier, faster: Callable[[], LoadedModel | None] | None = None
-) -> LoadedModel:
+def _loaded(bundle: Bundle, classifier: Classifier) -> LoadedModel:
     from abyssal.inference.vectors import embed_reads
 
     taxa = NumberedTaxa.from_file(bundle.directory / _TAXONOMY, bundle.ranks)
@@ -143,4 +153,4 @@ def _loaded(
     )
     card = (bundle.directory / _CARD).read_text(encoding="utf-8")
     embed = partial(embed_reads, classifier)
-    return LoadedModel(identity, classifier, embed, taxa, card, bundle.directory, faster)
+    return LoadedModel(identity, classifier, embed, taxa, card, bundle.directory)
