@@ -77,6 +77,8 @@ def test_taxa_of_an_earlier_run(tmp_path: Path) -> None:
         (b"id\ttaxon\n", r"row 1: expected the columns asv"),
         (HEADER.encode() + b"aa\tPTaa\texempl", r"row 2: expected 4 cells, found 'aa\\tPTaa\\texempl'"),
         (HEADER.encode() + b"aa\t\tmember\t0.1\n", r"row 2: expected 4 cells"),
+        (HEADER.encode() + b"aa\tDiatom sp. 1\tmember\t0.1\n", r"row 2: id 'Diatom sp\. 1'; expected letters, digits"),
+        (HEADER.encode() + b"aa\tPTa|PTb\tmember\t0.1\n", r"row 2: id 'PTa\|PTb'; expected letters, digits"),
         (HEADER.encode() + b"aa\tPTa\tmember\t0.1\n" * 2, r"row 3: ASV aa is there twice"),
         (b"\x1f\x8b\xff\xfe", r"members\.tsv: not a text file \(invalid start byte at byte 1\); copy it again"),
         (HEADER.encode() + b"cc\tPTc\tmember\t0.1\n", r"none of its 1 ASVs is in this study; cluster\.previous must"),

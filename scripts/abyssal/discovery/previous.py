@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from abyssal.errors import ConfigError, DataError
 
 MARKER_WORD = "{marker}"
 _KEY = "cluster.previous"
+_ID = re.compile(r"[\w.-]+", re.ASCII)
+"""What FASTA headers, changes.tsv and the exports hold without loss."""
 
 
 def previous_members(folder: str | None, study: str, markers: Sequence[str]) -> dict[str, Path]:
@@ -45,7 +48,8 @@ def read_previous(source: Path, asvs: Collection[str]) -> list[StoredTaxon]:
     """Read the taxa and members of an earlier run of a study that now has these ASVs.
 
     Raises:
-        DataError: it is no ``members.tsv``, names the row; or all of its ASVs are unknown to a study that has any.
+        DataError: it is no ``members.tsv`` or has an id that files cannot hold, names the row; or all of its ASVs are
+            unknown to a study that has any.
     """
     home = _read_members(source)
     if home and asvs and home.keys().isdisjoint(asvs):
@@ -75,6 +79,9 @@ def _read_members(source: Path) -> dict[str, str]:
         cells = row.split("\t")
         if len(cells) != len(MEMBER_COLUMNS) or not all(cells[:2]):
             message = f"{source} row {number}: expected {len(MEMBER_COLUMNS)} cells, found {row!r}; copy the file again"
+            raise DataError(message)
+        if _ID.fullmatch(cells[1]) is None:
+            message = f"{source} row {number}: id {cells[1]!r}; expected letters, digits and any of _.- only; rename it"
             raise DataError(message)
         if cells[0] in home:
             message = f"{source} row {number}: ASV {cells[0]} is there twice; copy the file again"
