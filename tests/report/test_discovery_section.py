@@ -72,6 +72,6 @@ def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:
     changed = replace(results, changes=[{"putative_taxon": f"PT{n}", "fate": fate} for n, fate in enumerate(fates)])
     expected = (
         "Of 7 putative taxa of the earlier run, 3 are one taxon as before, 2 were split, 1 are now one with others and "
-        "1 have no ASV left; 2 are new (cluster/changes.tsv)."
+        "1 have no ASV in any now; 2 are new (cluster/changes.tsv)."
     )
     assert expected in words(changed)

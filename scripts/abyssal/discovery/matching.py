@@ -30,7 +30,7 @@ class Change:
     Attributes:
         taxon: id of the earlier taxon, or of the new one when it is new.
         fate: kept (one successor, which has no other parent), split (several successors), merged (its successor has
-            other parents), gone (no member left), new (no parent).
+            other parents), gone (no member in any taxon now: not found again, or explained), new (no parent).
         successors: ids of the new taxa that hold its members, most shared members first.
     """
 

@@ -89,7 +89,7 @@ def _since_the_earlier_run(results: StudyResults) -> list[str]:
     return [
         f"Of {plural(earlier, 'putative taxon', 'putative taxa')} of the earlier run, {count(fates['kept'])} are one "
         f"taxon as before, {count(fates['split'])} were split, {count(fates['merged'])} are now one with others and "
-        f"{count(fates['gone'])} have no ASV left; {count(fates['new'])} are new (cluster/changes.tsv)."
+        f"{count(fates['gone'])} have no ASV in any now; {count(fates['new'])} are new (cluster/changes.tsv)."
     ]
 
 
