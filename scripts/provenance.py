@@ -18,6 +18,7 @@ write_json(
         inputs={
             **{f"reference file {Path(path).name}": Path(path) for path in snakemake.input.sources},
             **{f"checked {name}": files.get(name) for name in ("reference", "lineages")},
+            "members of the earlier putative taxa": files.get("previous"),
         },
         outputs={name: files[name] for name in made},
         libraries=files["libraries"],

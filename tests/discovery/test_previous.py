@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from support.study import MARKER, small_study
 from abyssal.discovery.previous import previous_members, read_previous
 from abyssal.discovery.records import StoredTaxon
 from abyssal.errors import ConfigError, DataError
+from abyssal.files import sha256_file
 
 HEADER = "asv\tputative_taxon\trole\tdistance\n"
 ASVS = frozenset({"aa", "bb"})
@@ -120,6 +122,20 @@ def test_the_earlier_run_may_be_another_study_beside_this_one(repository: Path, 
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"results/older/{marker}/cluster/members.tsv" in done.stdout
     assert "study=older" not in done.stdout
+
+
+@pytest.mark.workflow
+def test_provenance_has_the_digest_of_the_earlier_members(repository: Path, earlier: Path) -> None:
+    study = small_study(repository, earlier.parent)
+    study.write(cluster={"method": "average-linkage", "previous": "earlier/18S/cluster"})
+    names = ("load/libraries.tsv", "load/reference.fasta.gz", "load/lineages.tsv", "preprocess/asvs.fasta",
+             "preprocess/asv_table.tsv", "preprocess/ledger.tsv", "taxonomy.tsv", "bundle/manifest.json")  # fmt: skip
+    for name in names:
+        (study.results / name).parent.mkdir(parents=True, exist_ok=True)
+        (study.results / name).write_text("library\n")
+    study.snakemake("--allowed-rules", "provenance", "--", f"results/small/{MARKER}/provenance.json")
+    inputs = json.loads((study.results / "provenance.json").read_text())["inputs"]
+    assert inputs["members of the earlier putative taxa"] == sha256_file(earlier / "18S" / "cluster" / "members.tsv")
 
 
 @pytest.mark.slow

@@ -33,6 +33,7 @@ rule package:
 rule provenance:
     input:
         unpack(reference_inputs("reference", "lineages")),
+        unpack(previous_input),
         sources=source_files,
         libraries="results/{study}/{marker}/load/libraries.tsv",
         asvs="results/{study}/{marker}/preprocess/asvs.fasta",
