@@ -53,6 +53,14 @@ def test_groups_larger_than_the_study_are_told(results: StudyResults) -> None:
     assert "Only" not in words(results)
 
 
+@pytest.mark.parametrize(("size", "beyond", "times"), [(2, 2, 1), (2, 3, 0), (5, 4, 1), (5, 5, 0)])
+def test_asvs_too_few_for_a_dense_group_are_told(results: StudyResults, size: int, beyond: int, times: int) -> None:
+    selection = select(ClusterConfig(method="hdbscan", distance=0.3, min_cluster_size=size), None, expected=9, seed=1)
+    verdicts = [{"verdict": "beyond", "similarity": "0.5"}] * beyond
+    found = words(replace(results, selection=selection.values(), verdicts=verdicts))
+    assert found.count(f"Only {beyond} ASVs could be grouped") == times
+
+
 def test_a_study_without_reference_shows_nothing_of_one(make_study: Callable, results: StudyResults) -> None:
     study = make_study(named=False)
     figures = {figure.name: figure for figure in discovery_section(read_results(study.files(), study.facts())).figures}

@@ -31,6 +31,8 @@ from abyssal.tools import run_tool
 
 Labels = NDArray[np.int64]
 NOISE = -1
+FEWEST_POINTS = 3
+"""HDBSCAN says nothing of fewer."""
 
 _MAP_EPOCHS = 200
 
@@ -270,7 +272,7 @@ def _write_sized(target: Path, items: ClusterItems) -> None:
 
 def density_labels(points: NDArray[np.float32], min_cluster_size: int) -> Labels:
     """Run HDBSCAN with an exact spanning tree on one thread; all noise when there are too few points."""
-    if len(points) < max(min_cluster_size, 3):
+    if len(points) < max(min_cluster_size, FEWEST_POINTS):
         return np.full(len(points), NOISE, dtype=np.int64)
     import hdbscan
 

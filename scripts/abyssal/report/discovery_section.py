@@ -8,6 +8,7 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from abyssal.discovery.clusterers import FEWEST_POINTS
 from abyssal.discovery.nearest import global_identity
 from abyssal.report.discovery_map import FLAT, discovery_map
 from abyssal.report.elements import (
@@ -110,7 +111,8 @@ def _fineness(results: StudyResults) -> str:
     )
     text = f"Grouped by {found['method']}, {how} ({found['reason']})."
     grouped = sum(row["verdict"] == "beyond" for row in results.verdicts)
-    if found["method"] in {"hdbscan", "umap-hdbscan"} and 0 < grouped < choice["min_cluster_size"]:
+    fewest = max(choice["min_cluster_size"], FEWEST_POINTS)
+    if found["method"] in {"hdbscan", "umap-hdbscan"} and 0 < grouped < fewest:
         text += f" Only {plural(grouped, 'ASV')} could be grouped, so each is a putative taxon of its own."
     if scores:
         text += (
