@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,11 +122,35 @@ def test_nothing_that_was_left_behind_is_trusted(
     place = with_choice(prepared, tmp_path, "onnx-int8")
     for name in ("fp32.onnx", "int8.onnx"):
         (place / name).write_bytes(b"no model")
+    (place / ".converting-killed").mkdir()
+    os.utime(place / ".converting-killed", (0, 0))
     prepare(tiny(tiny_encoder), REFERENCES, tmp_path)
     choice = json.loads((place / CHOICE_FILE).read_text())
     assert [trial["problem"] for trial in choice["trials"]] == [""] * (1 + len(engines_here()))
     assert ready(tiny(tiny_encoder), tmp_path) is not None
     assert sorted(file.name for file in place.iterdir()) == [CHOICE_FILE, "fp32.onnx", "int8.onnx"]
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "openvino", "onnxscript"])
+def test_a_package_that_cannot_be_imported_is_a_problem_of_its_engines(
+    prepared: Path, tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setattr(choose, "_SAMPLE_SECONDS", 0.0)
+    with_choice(prepared, tmp_path, "openvino-int8" if package == "openvino" else "onnx-int8")
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, name)
+    # Found, as an installed package is, and then its libraries fail to load.
+    (tmp_path / "broken" / package).mkdir(parents=True)
+    (tmp_path / "broken" / package / "__init__.py").write_text("raise ImportError('libbroken.so: cannot open')\n")
+    monkeypatch.syspath_prepend(tmp_path / "broken")
+    assert (ready(tiny(tiny_encoder), tmp_path) is None) == (package != "onnxscript")
+    prepare(tiny(tiny_encoder), REFERENCES, tmp_path)
+    (noted,) = tmp_path.glob(f"*/{CHOICE_FILE}")
+    trials = [Trial(**trial) for trial in json.loads(noted.read_text())["trials"]]
+    problems = {trial.engine for trial in trials if trial.problem}
+    # ONNX Runtime makes the int8 of both, and nothing is made without onnxscript.
+    beginnings = {"onnxruntime": ("onnx-", "openvino-int8"), "openvino": ("openvino-",)}.get(package, ("",))
+    assert problems == {engine for engine in engines_here() if engine.startswith(beginnings)}
 
 
 def test_a_folder_that_cannot_be_looked_into_holds_no_choice(tiny_encoder: Path, tmp_path: Path) -> None:

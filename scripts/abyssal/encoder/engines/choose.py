@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ CHOICE_FILE = "choice.json"
 _TIE = 1e-5
 _TIMED_ROUNDS = 2
 _SAMPLE_SECONDS = 20.0
+_CONVERTING = ".converting-"
+_ABANDONED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,19 @@ def prepare(
         return encoder
     place = _place(encoder, folder, device)
     place.mkdir(parents=True, exist_ok=True)
+    _sweep(place)
     # A folder of its own: nothing vouches for what was left behind, and others may be converting, too.
-    with tempfile.TemporaryDirectory(dir=place, prefix=".converting-") as converting:
+    with tempfile.TemporaryDirectory(dir=place, prefix=_CONVERTING) as converting:
         chosen, trials = _tried(encoder, references, Path(converting), device=device, seed=seed)
         _note(place, Path(converting), chosen, trials)
     return chosen
+
+
+def _sweep(place: Path) -> None:
+    """Remove what processes that were killed while they converted left behind."""
+    for left in place.glob(f"{_CONVERTING}*"):
+        if time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _tried(

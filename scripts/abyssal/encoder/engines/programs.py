@@ -6,7 +6,6 @@ Each batch is computed by one thread; several threads may call at a time. Shapes
 from __future__ import annotations
 
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,13 +43,16 @@ def open_program(engine: str, model: Path) -> Program:
 
 
 def engine_errors() -> tuple[type[Exception], ...]:
-    """Return what engines raise about what they cannot compute; ONNX Runtime's errors have no common base."""
-    if find_spec("onnxruntime") is None:
-        return (RuntimeError,)
-    from onnxruntime.capi import onnxruntime_pybind11_state as raised
+    """Return what engines raise about what they cannot compute; ONNX Runtime's errors have no common base.
 
+    ImportError is among them: a package may be there and its libraries not fit this machine.
+    """
+    try:
+        from onnxruntime.capi import onnxruntime_pybind11_state as raised
+    except ImportError:
+        return (ImportError, RuntimeError)
     return (
-        RuntimeError, raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.InvalidProtobuf,
+        ImportError, RuntimeError, raised.Fail, raised.InvalidArgument, raised.InvalidGraph, raised.InvalidProtobuf,
         raised.NoSuchFile, raised.NotImplemented, raised.RuntimeException,
     )  # fmt: skip
 
