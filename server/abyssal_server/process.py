@@ -15,6 +15,7 @@ from abyssal.files import write_text
 from abyssal_server.app import InferenceServer
 from abyssal_server.fallback import FallbackSearch
 from abyssal_server.memory import give_back, settle, use_few_arenas
+from abyssal_server.models.manager import threads_left
 from abyssal_server.observability.logs import use_format
 from abyssal_server.observability.traces import tracer_of
 from abyssal_server.settings import ServerSettings
@@ -53,6 +54,16 @@ async def serve(settings: ServerSettings, *, port_file: Path | None = None) -> N
         trimming.cancel()
         logger.info("draining")
         await server.drain()
+
+
+def end() -> None:
+    """End the process here, with status 0, when a thread is left that no shutdown waits for.
+
+    Python before 3.14 ends such a thread wherever it is, and inside of a converter's C++ that aborts the process.
+    """
+    if threads_left():
+        logging.shutdown()
+        os._exit(0)
 
 
 @contextmanager

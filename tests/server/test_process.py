@@ -136,6 +136,29 @@ def test_labels_are_followed_on_sighup_and_a_bad_bundle_changes_nothing(
     assert running.end(signal.SIGTERM) == 0
 
 
+BUSY = """
+import asyncio, torch
+from abyssal_server.models.manager import _in_a_thread
+from abyssal_server.process import end
+
+def compute():
+    while True:
+        torch.ones(200, 200) @ torch.ones(200, 200)
+
+async def main():
+    looking = asyncio.create_task(_in_a_thread(compute))
+    await asyncio.sleep(0.5)
+
+asyncio.run(main())
+end()
+"""
+
+
+def test_a_conversion_under_way_does_not_make_the_end_a_crash() -> None:
+    done = subprocess.run([sys.executable, "-c", BUSY], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("end", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_client_goes_on_after_the_service_was_ended_without_gap_or_repeat(
     service: Callable[..., Service], tiny_bundle: Path, end: signal.Signals

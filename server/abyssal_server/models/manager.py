@@ -24,6 +24,7 @@ from abyssal_server.models.store import ModelStore
 logger = logging.getLogger(__name__)
 
 _REMEMBERED_FAILURES = 32
+_THREAD = "bundle opener"
 Result = TypeVar("Result")
 
 Changed = Callable[[], Awaitable[None]]
@@ -45,8 +46,13 @@ async def _in_a_thread(task: Callable[[], Result]) -> Result:
             done.set_exception(error)
 
     done.set_running_or_notify_cancel()
-    threading.Thread(target=work, name="bundle opener", daemon=True).start()
+    threading.Thread(target=work, name=_THREAD, daemon=True).start()
     return await asyncio.wrap_future(done)
+
+
+def threads_left() -> bool:
+    """Whether a bundle is still being opened or a faster engine looked for, which no shutdown waits for."""
+    return any(thread.name == _THREAD for thread in threading.enumerate())
 
 
 class ModelManager:

@@ -38,7 +38,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT."""
     with needs("service", "serve"):
-        from abyssal_server.process import serve
+        from abyssal_server.process import end, serve
         from abyssal_server.settings import ServerSettings
 
     if not arguments.bundle and not os.environ.get("MODEL_PATH"):
@@ -51,3 +51,4 @@ def run(arguments: argparse.Namespace) -> None:
         tls_client_ca=arguments.tls_client_ca,
     )  # fmt: skip
     asyncio.run(serve(settings, port_file=arguments.port_file))
+    end()
