@@ -1,17 +1,3 @@
-PREVIOUS_MEMBERS = checked(
-    previous_members,
-    config_model.cluster.previous,
-    config_model.study,
-    tuple(config_model.markers),
-)
-
-
-def previous_input(wildcards):
-    """The members of the earlier run whose ids are kept, where the config names one."""
-    found = PREVIOUS_MEMBERS.get(wildcards.marker)
-    return {} if found is None else {"previous": str(found)}
-
-
 rule cluster:
     input:
         unpack(reference_inputs("reference", "lineages", "gate", "reference_vectors")),

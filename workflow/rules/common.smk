@@ -109,6 +109,20 @@ def reference_inputs(*names):
     return files
 
 
+PREVIOUS_MEMBERS = checked(
+    previous_members,
+    config_model.cluster.previous,
+    config_model.study,
+    tuple(config_model.markers),
+)
+
+
+def previous_input(wildcards):
+    """The members of the earlier run whose ids are kept, where the config names one."""
+    found = PREVIOUS_MEMBERS.get(wildcards.marker)
+    return {} if found is None else {"previous": str(found)}
+
+
 def truth_input(wildcards):
     """The truth table of a simulated study, where there is one."""
     truth = marker_config(wildcards).truth
