@@ -150,6 +150,7 @@ def test_users_mistakes_are_exit_2(
         (fasta, "--bundle", tiny_bundle, "--server", "x:1", "-o", tmp_path / "out.tsv"),
         (fasta.parent, "--bundle", tiny_bundle, "-o", tmp_path / "out.tsv"),
         (fasta, "--bundle", tiny_bundle, "-o", fasta / "out.tsv"),
+        (fasta, "--server", service.target, "--engine", "auto", "-o", tmp_path / "out.tsv"),
         (fasta, "--server", service.target, "--marker", "nothing of the kind", "-o", tmp_path / "out.tsv"),
         *((fasta, "--server", target, "-o", tmp_path / "out.tsv") for target in ("", "host", "x:99999", "http://x:1")),
     ):

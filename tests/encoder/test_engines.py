@@ -196,6 +196,18 @@ def test_what_cannot_be_converted_stays_with_pytorch(
     assert ready(encoder, tmp_path) is encoder
 
 
+def test_where_no_other_engine_can_run_nothing_is_tried_and_the_extra_is_named(
+    tiny_encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    encoder = tiny(tiny_encoder)
+    monkeypatch.setattr(choose, "bf16_pays", lambda _: False)
+    monkeypatch.setattr(choose, "can_convert", lambda: False)
+    with caplog.at_level(logging.INFO):
+        assert prepare(encoder, REFERENCES, tmp_path) is encoder
+    assert "install abyssal[engines]" in caplog.text
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_has_no_costly_part_is_left_alone(repository: Path, tmp_path: Path) -> None:
     for encoder in (load_encoder("kmers"), load_encoder(repository / "resources/encoders/abyssal-small")):
         assert prepare(encoder, REFERENCES, tmp_path) is encoder

@@ -105,6 +105,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.bundle is not None and (arguments.model or arguments.marker):
         message = "--model and --marker choose among the models of a service; give --server instead of --bundle"
         raise UsageError(message)
+    if arguments.bundle is None and arguments.engine == "auto":
+        message = "--engine says what computes a --bundle here; a service has its ABYSSAL_ENGINE: leave it out"
+        raise UsageError(message)
     if arguments.output is not None and arguments.output.is_dir():
         message = f"{arguments.output} is a directory; give the path of the table to write"
         raise UsageError(message)

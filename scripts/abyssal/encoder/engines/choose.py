@@ -109,6 +109,10 @@ def prepare(
     """
     if not isinstance(encoder, Convertible) or encoder.part() is None or not references:
         return encoder
+    if not bf16_pays(device) and (device != "cpu" or not can_convert()):
+        remedy = "; install abyssal[engines] to have some tried" if device == "cpu" else ""
+        logger.info("no engine but %s can be tried here%s", encoder.engine, remedy)
+        return encoder
     place = _place(encoder, folder, device)
     place.mkdir(parents=True, exist_ok=True)
     _sweep(place)
