@@ -74,6 +74,7 @@ class ModelManager:
         self._changed = changed
         self._loading = asyncio.Lock()
         self._unfinished: dict[str, ModelState] = {}
+        self._one_look = asyncio.Lock()
         self._looking: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -183,12 +184,19 @@ class ModelManager:
             task.add_done_callback(self._looking.discard)
 
     async def _go_faster(self, resident: Resident, look: Callable[[], LoadedModel | None]) -> None:
-        """Let later calls be answered by a faster engine; one that has begun ends with the engine it began with."""
-        found = await _in_a_thread(look)
-        if found is not None:
+        """Let later calls be answered by a faster engine; one that has begun ends with the engine it began with.
+
+        One look at a time: two would take each other's cores, and the choice between engines is noted for good.
+        """
+        async with self._one_look:
+            found = await _in_a_thread(look) if self._keeps(resident) else None
+        if found is not None and self._keeps(resident):
             logger.info("%s is answered by %s from now on", found.digest[:12], found.identity.engine)
             resident.model = found
             await self._changed()
+
+    def _keeps(self, resident: Resident) -> bool:
+        return any(one is resident for one in self.residents.all())
 
     def _activate(self, resident: Resident) -> None:
         model = resident.model
