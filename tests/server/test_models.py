@@ -306,36 +306,6 @@ def test_switches_under_load_fail_no_call(times: int) -> None:
     assert len(digests) == 3
 
 
-def test_faster_engines_are_looked_for_one_at_a_time_and_not_for_models_that_are_gone() -> None:
-    go, looked, at_once, running_looks = threading.Event(), [], [], []
-
-    def looking(name: str) -> LoadedModel:
-        found = model(name, "1", name)
-        faster = common_pb2.Model()
-        faster.CopyFrom(found.identity)
-        faster.engine = "faster"
-
-        def look() -> LoadedModel:
-            looked.append(name)
-            running_looks.append(name)
-            at_once.append(len(running_looks))
-            go.wait(60)
-            running_looks.remove(name)
-            return replace(found, identity=faster)
-
-        return replace(found, faster=look)
-
-    shelf = Shelf(**{name: looking(name) for name in "abc"})
-    with running_store(shelf, "a,b", admin_token=TOKEN) as running, grpc.insecure_channel(running.target) as channel:
-        admin_call(channel, "LoadModel", location="c")
-        admin_call(channel, "UnloadModel", digest=shelf.models["c"].digest)
-        go.set()
-        running.wait_until(
-            lambda server: {one.model.identity.engine for one in server.residents.all()} == {"faster"}, seconds=60
-        )
-    assert (sorted(looked), set(at_once)) == (["a", "b"], {1})
-
-
 def test_two_bundles_of_one_name_are_refused(shelf: Shelf) -> None:
     shelf.models["twin"] = model("v4", "2", "18S-V4")
     with pytest.raises(Exception, match="both hold a bundle named v4"), running_store(shelf, "v4,twin"):
