@@ -95,12 +95,48 @@ def test_they_are_counted_beside_reads(tmp_path: Path) -> None:
         ("#OTU ID\ts1\nf1\t-1\n", "feature f1 has the count '-1'"),
         ("#OTU ID\ts9\nf1\t1\n", "no column s1; it has s9"),
         ("#OTU ID\ts1\nf7\t3\n", "feature f7 has 3 reads but no sequence in"),
+        ("#OTU ID\ts1\nf1\tnan\n", "feature f1 has the count 'nan'"),
+        ("#OTU ID\ts1\nf1\tinf\n", "feature f1 has the count 'inf'"),
+        ("#OTU ID\ts1\ts2\nf1\t1\n", "feature f1 has 1 counts under 2 columns"),
+        ("s1\nf1\t1\n", "feature f1 has 1 counts under 0 columns; .* a name above the features"),
+        ("#OTU ID\ts1\nf1\t5\nf1\t7\n", "feature f1 stands in two rows"),
+        ("#OTU ID\ts1\ts1\nf1\t5\t7\n", "two columns are called s1"),
     ],
 )
 def test_wrong_tables_are_named(tmp_path: Path, text: str, words: str) -> None:
     (tmp_path / "t.tsv").write_text(text)
     with pytest.raises(DataError, match=words):
         read_ready_asvs(sequences(tmp_path)["s.fasta"], tmp_path / "t.tsv", "s1")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (gzip.compress(tsv().encode())[:-6], "damaged or cut short"),
+        (b"\x1f\x8bno gzip at all", "damaged or cut short"),
+        (tsv().replace("s2", "\xe9").encode("latin-1"), "not UTF-8 text .byte "),
+        (tsv().encode("utf-16"), "not UTF-8 text .byte 1"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "t.tsv").write_bytes(content)
+    with pytest.raises(DataError, match=f"t.tsv: .*{words}"):
+        read_ready_asvs(sequences(tmp_path)["s.fasta"], tmp_path / "t.tsv", "s1")
+    with pytest.raises(DataError, match=f"t.tsv: .*{words}"):
+        read_ready_asvs(tmp_path / "t.tsv", None)
+
+
+def test_files_of_spreadsheets_are_read(tmp_path: Path) -> None:
+    table = "sequence\tid\r\nACGTACGTACGTTTGA\tf1\r\n"
+    for name, content in (
+        ("mark.tsv", b"\xef\xbb\xbf" + table.encode()),
+        ("old.tsv", table.replace("\n", "").encode()),
+    ):
+        (tmp_path / name).write_bytes(content)
+        assert read_ready_asvs(tmp_path / name, None)[0] == {sequence_id("ACGTACGTACGTTTGA"): 1}
+    (tmp_path / "mark.fasta").write_bytes(b"\xef\xbb\xbf" + FASTA.encode())
+    with pytest.raises(SequenceFormatError, match="save the file as ASCII, or as UTF-8 without that mark"):
+        read_ready_asvs(tmp_path / "mark.fasta", None)
 
 
 def test_sequences_that_are_none(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ nothing is ever unpacked to a path that the file names.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
 import tempfile
 import zipfile
+import zlib
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +23,9 @@ from abyssal.sequences.alphabet import first_invalid_letter, normalise, sequence
 from abyssal.sequences.records import read_records
 
 _LARGEST = 1 << 30
+_FIRST_BYTES = 4096
+_MOST_READS = 1 << 53
+_MOST_DIGITS = 15
 _MOST_MEMBERS = 10_000
 _HIGHEST_RATIO = 500
 _SEQUENCE_COLUMNS = ("sequence", "dna_sequence", "asv_sequence")
@@ -77,7 +82,7 @@ def read_sequences(source: Path) -> tuple[dict[str, str], dict[str, int]]:
         wrong = first_invalid_letter(sequence)
         feature, _, rest = label.partition(";size=")
         size = rest.split(";")[0]
-        if not sequence or wrong or (size and not size.isdecimal()):
+        if not sequence or wrong or (size and not (size.isdecimal() and len(size) <= _MOST_DIGITS)):
             fault = f"has {wrong[1]!r} at position {wrong[0] + 1}" if wrong else "has no sequence or no valid size"
             message = f"{source}: record {number} ({label}) {fault}; expected IUPAC DNA and headers like >NAME;size=12"
             raise SequenceFormatError(message)
@@ -90,28 +95,19 @@ def read_sequences(source: Path) -> tuple[dict[str, str], dict[str, int]]:
 
 
 def _records(source: Path) -> list[tuple[str, str]]:
-    start = _start(source)
-    if start.startswith(_ZIP):
+    if _start(source).startswith(_ZIP):
         with tempfile.NamedTemporaryFile("wb", suffix=".fasta") as fasta:
             fasta.write(read_artifact(source, "dna-sequences.fasta"))
             fasta.flush()
             return [(record.id, record.sequence) for record in read_records(Path(fasta.name))]
-    first = start[:1]
-    text: str | None = None
-    if start.startswith(_GZIP):
-        with gzip.open(source, "rt", encoding="utf-8") as stream:
-            first = stream.read(1).encode()
-            text = first.decode() + stream.read() if first not in (b"", b">") else None
-    elif first not in (b"", b">"):
-        text = source.read_text(encoding="utf-8")
-    if text is not None:
-        return _table_records(source, text)
+    if _unpacked(source, most=_FIRST_BYTES).removeprefix(codecs.BOM_UTF8).lstrip()[:1] not in (b"", b">"):
+        return _table_records(source, _text(source))
     return [(record.id, record.sequence) for record in read_records(source)]
 
 
 def _table_records(source: Path, text: str) -> list[tuple[str, str]]:
     """Return the records of a table with a column of sequences; the first column names them."""
-    rows = csv.reader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = csv.reader(io.StringIO(text, newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
     header = [name.strip().casefold() for name in next(rows, [])]
     column = next((header.index(name) for name in _SEQUENCE_COLUMNS if name in header), None)
     if column is None:
@@ -135,8 +131,9 @@ def read_counts_table(source: Path) -> Table:
         return _biom(source, read_artifact(source, "feature-table.biom"))
     if start.startswith(_HDF5):
         return _biom(source, source.read_bytes())
-    content = gzip.decompress(source.read_bytes()) if start.startswith(_GZIP) else source.read_bytes()
-    return _biom(source, content) if content[:1] == b"{" else _tsv(source, content.decode("utf-8"))
+    if _unpacked(source, most=1) == b"{":
+        return _biom(source, _unpacked(source))
+    return _tsv(source, _text(source))
 
 
 def _start(source: Path) -> bytes:
@@ -144,12 +141,45 @@ def _start(source: Path) -> bytes:
         return stream.read(8)
 
 
+def _unpacked(source: Path, most: int = -1) -> bytes:
+    """Return the content of a plain or gzipped file, or its first bytes."""
+    try:
+        with gzip.open(source) if _start(source).startswith(_GZIP) else source.open("rb") as stream:
+            return stream.read(most)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"{source}: the gzipped file is damaged or cut short ({error}); copy or download it again"
+        raise DataError(message) from error
+
+
+def _text(source: Path) -> str:
+    try:
+        return _unpacked(source).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = f"{source}: not UTF-8 text (byte {error.start + 1}); save the table as tab-separated UTF-8"
+        raise DataError(message) from error
+
+
 def _tsv(source: Path, text: str) -> Table:
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("# ")]
     rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
     _, *columns = next(rows, [""])
     table: Table = {column: {} for column in columns}
+    twice = next((name for name in columns if name and columns.count(name) > 1), None)
+    if twice is not None:
+        message = f"{source}: two columns are called {twice}; expected one a library or sample"
+        raise DataError(message)
+    seen: set[str] = set()
     for row in rows:
+        if row[0] in seen:
+            message = f"{source}: feature {row[0]} stands in two rows; expected one row a feature"
+            raise DataError(message)
+        seen.add(row[0])
+        if len(row) != len(columns) + 1:
+            message = (
+                f"{source}: feature {row[0]} has {len(row) - 1} counts under {len(columns)} columns; "
+                "expected one tab-separated count a column, and a name above the features"
+            )
+            raise DataError(message)
         for column, cell in zip(columns, row[1:], strict=True):
             table[column][row[0]] = _whole(cell, source, row[0])
     return table
@@ -160,7 +190,7 @@ def _whole(cell: Any, source: Path, feature: str) -> int:
         value = float(cell or 0)
     except ValueError:
         value = -1.0
-    if value < 0 or value != int(value):
+    if not 0 <= value <= _MOST_READS or value != int(value):
         message = f"{source}: feature {feature} has the count {cell!r}; expected whole numbers of reads"
         raise DataError(message)
     return int(value)
