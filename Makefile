@@ -64,8 +64,11 @@ lock: ## resolve the pinned dependencies anew (needs uv)
 	@UV_FIND_LINKS="$${PIP_FIND_LINKS:-}" uv pip compile -q pyproject.toml --all-extras --no-emit-package torch --no-annotate --no-header -o requirements.lock
 
 slurm-profile: ## link workflow/profiles/slurm to where `snakemake --profile slurm` looks for it
-	@mkdir -p "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake"
-	@ln -sfn "$(CURDIR)/workflow/profiles/slurm" "$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"
+	@link="$${XDG_CONFIG_HOME:-$$HOME/.config}/snakemake/slurm"; \
+	if [ -e "$$link" ] && [ ! -L "$$link" ]; then \
+	    echo "$$link is a profile of your own, not a link; expected none there. Move it away and repeat," \
+	        "or start Snakemake with --profile $(CURDIR)/workflow/profiles/slurm" >&2; exit 1; fi; \
+	mkdir -p "$${link%/*}"; ln -sfn "$(CURDIR)/workflow/profiles/slurm" "$$link"
 
 clean: ## remove results and caches; keeps .venv
 	@rm -rf results logs benchmarks .snakemake .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -50,6 +50,36 @@ def test_kubernetes_plans_the_demo_in_pods(repository: Path, tmp_path: Path) -> 
     assert rules["package"] == 1
 
 
+def linked_profile(repository: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Let ``make`` link the Slurm profile below this folder of settings."""
+    return subprocess.run(
+        ["make", "--no-print-directory", "slurm-profile"],
+        cwd=repository, env={**os.environ, "XDG_CONFIG_HOME": str(home)}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def test_the_link_to_the_slurm_profile_is_made_and_made_anew(repository: Path, tmp_path: Path) -> None:
+    link = tmp_path / "settings of mine" / "snakemake" / "slurm"
+    for _ in range(2):
+        done = linked_profile(repository, link.parents[1])
+        assert done.returncode == 0, done.stderr
+        assert link.resolve() == repository / "workflow" / "profiles" / "slurm"
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_profile_of_the_users_own_stays_as_it_is(repository: Path, tmp_path: Path, kind: str) -> None:
+    own = tmp_path / "snakemake" / "slurm"
+    own.parent.mkdir()
+    settings = own / "config.yaml" if kind == "folder" else own
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text("executor: slurm\n")
+    done = linked_profile(repository, tmp_path)
+    assert done.returncode != 0
+    assert f"{own} is a profile of your own" in done.stderr
+    assert settings.read_text() == "executor: slurm\n"
+    assert list(own.parent.rglob("*")) == ([own, settings] if kind == "folder" else [own])
+
+
 def many_libraries(study: Study, count: int) -> None:
     """Give the study so many libraries, each with files of its own."""
     reads = study.directory / "reads"
