@@ -155,6 +155,12 @@ def test_kmeans_needs_no_number_of_groups(families) -> None:
     assert labels.max() + 1 == 7
 
 
+def test_kmeans_ends_where_a_sequence_is_too_short_for_a_vector() -> None:
+    vectors = np.array([[1, 0], [1, 0], [0, 0], [0, 0]], dtype=np.float32)
+    items = ClusterItems(vectors, ("ACGTACGT", "ACGTACGA", "ACG", "NNNNNNNN"), np.ones(4, dtype=np.int64))
+    assert KMeansClusterer(0.15).partition(items).tolist() == [1, 1, 0, 0]
+
+
 def test_average_linkage_at_a_wide_distance_makes_one_group(families) -> None:
     assert set(AverageLinkageClusterer(2.0).partition(families(3, 3).items).tolist()) == {0}
 

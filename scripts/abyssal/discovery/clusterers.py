@@ -212,11 +212,19 @@ class KMeansClusterer(Clusterer):
 
     def _farthest_first(self, items: ClusterItems) -> list[int]:
         centres = [int(np.argmax(items.abundances))]
-        nearest = np.round(1.0 - items.vectors @ items.vectors[centres[0]], 6)
+        nearest = _distances_to(items.vectors, centres[0])
         while nearest.max() > self.distance:
             centres.append(int(np.argmax(nearest)))
-            nearest = np.minimum(nearest, np.round(1.0 - items.vectors @ items.vectors[centres[-1]], 6))
+            nearest = np.minimum(nearest, _distances_to(items.vectors, centres[-1]))
         return centres
+
+
+def _distances_to(vectors: NDArray[np.float32], place: int) -> NDArray[np.float32]:
+    """Return the cosine distances of all to one, and 0 of what equals it: a zero vector is 1 from itself, too."""
+    distances: NDArray[np.float32] = np.round(1.0 - vectors @ vectors[place], 6)
+    if distances[place] > 0.0:
+        distances[(vectors == vectors[place]).all(axis=1)] = 0.0
+    return distances
 
 
 @dataclass(frozen=True)
