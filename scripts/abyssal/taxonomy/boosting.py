@@ -161,16 +161,34 @@ def _fit_rank(queries: CalibrationSet, rank: int, seed: int) -> RankCalibrator:
     return RankCalibrator(
         _fit(evidence[scored], absent[scored], seed, rising_means_true=False),
         _fit(evidence[present], right[present], seed, rising_means_true=True),
-        float(np.clip(absent[scored].mean() if scored.any() else 0.5, EDGE, 1.0 - EDGE)),
+        _prior(absent[scored], stated=rank >= queries.ranks - 2),
     )
+
+
+def _too_few(outcome: NDArray[np.bool_]) -> bool:
+    return bool(min(outcome.sum(), (~outcome).sum()) < _FEWEST)
+
+
+def _smoothed(outcome: NDArray[np.bool_]) -> float:
+    return float(np.clip((float(outcome.sum()) + 0.5) / (outcome.size + 1.0), EDGE, 1.0 - EDGE))
+
+
+def _prior(outcome: NDArray[np.bool_], *, stated: bool) -> float:
+    """Return the share that P(absent) is moved from to the stated one.
+
+    New genera and species are ``stated`` even where none was drawn. A constant is moved from what it says itself, then:
+    without evidence the stated share holds. Were it moved from 0, a reference of one taxon could never be named.
+    """
+    if stated and _too_few(outcome):
+        return _smoothed(outcome)
+    return float(np.clip(outcome.mean() if outcome.size else 0.5, EDGE, 1.0 - EDGE))
 
 
 def _fit(
     evidence: NDArray[np.float64], outcome: NDArray[np.bool_], seed: int, *, rising_means_true: bool
 ) -> TreeEnsemble:
-    if min(outcome.sum(), (~outcome).sum()) < _FEWEST:
-        share = (float(outcome.sum()) + 0.5) / (outcome.size + 1.0)
-        return constant(min(max(share, EDGE), 1.0 - EDGE))
+    if _too_few(outcome):
+        return constant(_smoothed(outcome))
     # scikit-learn cannot bin a column without any number; as a constant it is never split on.
     usable = np.where(np.isnan(evidence).all(axis=0), 0.0, evidence)
     sign = 1 if rising_means_true else -1

@@ -92,8 +92,8 @@ class TaxonTable:
         both = self.pair_codes[:, rank : rank + 2]
         named = (both >= 0).all(axis=1)
         if self.added is not None:
-            old = self._count(rank, ~self.added) > 0
-            named &= ~(self.added & old[both[:, 0]])
+            old = np.flatnonzero(self._count(rank, ~self.added))
+            named &= ~(self.added & np.isin(both[:, 0], old))
         return np.unique(both[named], axis=0).astype(np.int64)
 
     def name(self, rank: int, code: int) -> str | None:
