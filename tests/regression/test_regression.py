@@ -183,6 +183,19 @@ def test_too_few_sites_are_a_result_and_a_wrong_column_is_an_error(made: Made) -
         made.run(targets=["depth_m"], site=None)
 
 
+def test_a_site_on_the_equator_is_one_site(made: Made) -> None:
+    libraries = read_libraries(made.files.libraries)
+    # Four samples of one dive stand a few metres north and south of the equator, and east and west of Greenwich.
+    near = [(0.001, 0.002), (-0.001, 0.002), (-0.002, -0.003), (0.0, -0.004)]
+    placed = [
+        replace(library, latitude=near[row % PER_SITE][0] + row // PER_SITE, longitude=near[row % PER_SITE][1])
+        for row, library in enumerate(libraries)
+    ]
+    write_libraries(made.files.libraries, placed)
+    found = made.run(targets=["depth_m"], site=None)["depth_m"]
+    assert (found["samples"], found["sites"]) == (SITES * PER_SITE, SITES)
+
+
 @pytest.mark.parametrize("cell", ["inf", "1e999", "12 m"])
 def test_a_cell_that_is_no_finite_number_is_an_error(made: Made, cell: str) -> None:
     libraries = read_libraries(made.files.libraries)

@@ -158,7 +158,9 @@ def _site(library: Library, column: str | None) -> str:
             "in regression.site"
         )
         raise UsageError(message)
-    return f"{library.latitude:.2f} {library.longitude:.2f}"
+    # Adding 0 takes the sign off -0.0: both sides of the equator and of Greenwich are one place there.
+    latitude, longitude = (round(degrees, 2) + 0.0 for degrees in (library.latitude, library.longitude))
+    return f"{latitude:.2f} {longitude:.2f}"
 
 
 def _measure(
