@@ -59,3 +59,7 @@ class StoreError(AbyssalError):
 
 class ToolError(AbyssalError):
     """An external tool is missing or failed."""
+
+
+class ToolTimeoutError(ToolError):
+    """An external tool did not end in the time it was given."""

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from abyssal.errors import ToolError
+from abyssal.errors import ToolError, ToolTimeoutError
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +38,8 @@ def run_tool(
 ) -> subprocess.CompletedProcess[str]:
     """Run a program and return its output; ToolError names the command, its exit status and the end of stderr.
 
+    One that does not end in time is a ToolTimeoutError.
+
     Args:
         command: program and arguments; never passed through a shell.
         log: file the command line and stderr are appended to.
@@ -54,7 +56,7 @@ def run_tool(
         raise ToolError(message) from error
     except subprocess.TimeoutExpired as error:
         message = f"{argv[0]} did not end within {timeout} s: {shlex.join(argv)}"
-        raise ToolError(message) from error
+        raise ToolTimeoutError(message) from error
     _append(log, argv, done.stderr)
     return done
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from abyssal.errors import ToolError
+from abyssal.errors import ToolError, ToolTimeoutError
 from abyssal.files import atomic_path, open_atomic, to_json, write_json
 from abyssal.tools import require_tool, run_tool
 
@@ -70,5 +70,5 @@ def test_a_failing_program_is_quoted_with_its_last_words(tmp_path: Path) -> None
 
 
 def test_a_program_that_hangs_is_ended(tmp_path: Path) -> None:
-    with pytest.raises(ToolError, match=r"did not end within 0\.2 s"):
+    with pytest.raises(ToolTimeoutError, match=r"did not end within 0\.2 s"):
         run_tool(["sleep", "30"], timeout=0.2)

@@ -12,7 +12,7 @@ import pytest
 from support.evolved_taxa import mutate
 
 from abyssal.config.fallback import FallbackConfig
-from abyssal.errors import ConfigError
+from abyssal.errors import ConfigError, ToolError, ToolTimeoutError
 from abyssal.sequences.alphabet import reverse_complement
 from abyssal.taxonomy.classifications import Source, tsv_rows
 from abyssal.taxonomy.classifier import Classifier
@@ -93,6 +93,25 @@ def test_no_time_and_no_share_change_nothing(trained: Trained, fallback: Fallbac
         after, gain = fallback.revise(reads, before, budget)
         assert gain.searched == 0
         assert rows(trained.classifier, after) == rows(trained.classifier, before)
+
+
+@pytest.mark.parametrize("seconds", [None, 60.0])
+def test_a_program_that_fails_is_an_error_and_one_without_time_is_none(
+    trained: Trained, reads: list[str], monkeypatch: pytest.MonkeyPatch, seconds: float | None
+) -> None:
+    before = trained.classifier.classify(reads)
+    with Fallback(trained.classifier) as fallback:
+
+        def ends_late(*_: object, **__: object) -> None:
+            message = "vsearch did not end within 60 s"
+            raise ToolTimeoutError(message)
+
+        monkeypatch.setattr("abyssal.taxonomy.fallback.run_tool", ends_late)
+        assert fallback.revise(reads, before, Budget(share=1.0, seconds=seconds))[1].searched == 0
+        monkeypatch.undo()
+        (Path(fallback._folder.name) / "reference.udb").unlink()
+        with pytest.raises(ToolError, match="ended with status"):
+            fallback.revise(reads, before, Budget(share=1.0, seconds=seconds))
 
 
 def test_equal_reads_are_searched_once_and_answered_alike(

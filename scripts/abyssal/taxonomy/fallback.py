@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from abyssal.config.fallback import FallbackConfig
 from abyssal.config.models import NoveltyConfig
-from abyssal.errors import ConfigError, ToolError
+from abyssal.errors import ConfigError, ToolTimeoutError
 from abyssal.references.model import AmpliconReference
 from abyssal.sequences.records import write_fasta
 from abyssal.taxonomy.classifications import Classifications, Source
@@ -83,7 +83,8 @@ class Search(Protocol):
         """Return (q, HITS) positions, best first, -1 when empty.
 
         Raises:
-            ToolError: the program failed, or did not end within ``timeout`` seconds.
+            ToolError: the program failed.
+            ToolTimeoutError: it did not end within ``timeout`` seconds.
         """
 
 
@@ -205,6 +206,9 @@ class Fallback:
 
         Returns:
             The answers, those of searched reads with source FALLBACK where anything was found, and the gain.
+
+        Raises:
+            ToolError: the program failed; that it ran out of time is none.
         """
         begun = time.monotonic()
         budget = budget or Budget()
@@ -241,9 +245,7 @@ class Fallback:
         assert self._search is not None
         try:
             hits = self._search.hits(self._classifier.oriented(given), timeout)
-        except ToolError:
-            if timeout is None:
-                raise
+        except ToolTimeoutError:
             return None
         second = self._classifier.classify(given, novelty=novelty, hits=hits)
         source = np.where(hits[:, 0] >= 0, np.int8(Source.FALLBACK), second.source).astype(np.int8)
