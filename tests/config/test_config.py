@@ -38,8 +38,25 @@ def test_minimal_config_has_all_defaults() -> None:
         ),
         ({"study": "../escape"}, "study: String should match pattern"),
         ({"markers": {"a b": {}}}, "markers.a b"),
+        ({"markers": {"m": None}}, "markers.m: empty; expected keys indented below it, or {} for all defaults"),
+        ({"cluster": 3}, "cluster: got 3; expected keys indented below it"),
+        (
+            {"package": {"version": 5.0}},
+            "package.version: Input should be a valid string (got 5.0); write it in quotes",
+        ),
     ],
-    ids=["section", "key", "key in a mapping", "range", "more than all reads", "path as a name", "blank in a marker"],
+    ids=[
+        "section",
+        "key",
+        "key in a mapping",
+        "range",
+        "more than all reads",
+        "path as a name",
+        "blank in a marker",
+        "nothing below a marker",
+        "number for a section",
+        "number for a text",
+    ],
 )
 def test_wrong_config_says_where_and_how_to_mend(change: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match="problem") as caught:

@@ -48,7 +48,9 @@ def keys(model: type[BaseModel] = AbyssalConfig, prefix: str = "") -> Iterator[K
         else:
             nested = f"{path}.<name>" if in_mapping else path
             if field.description:
-                yield Key(nested, "null" if field.default is None else "", "section or null", field.description)
+                may_be_null = field.default is None
+                allowed = "section or null" if may_be_null else "section"
+                yield Key(nested, "null" if may_be_null else "", allowed, field.description)
             yield from keys(section, f"{nested}.")
 
 

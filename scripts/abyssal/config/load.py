@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 from abyssal.config.models import AbyssalConfig
 from abyssal.errors import ConfigError
 
+_SECTION_WANTED = ("model_type", "dict_type")
+
 
 def load_config(values: Mapping[str, Any], *, source: str = "config") -> AbyssalConfig:
     """Validate a configuration.
@@ -39,7 +41,11 @@ def _describe(problem: ErrorDetails) -> str:
         return _describe_unknown_key(problem["loc"])
     if problem["type"] == "missing":
         return f"{location}: missing; {problem['msg']}"
-    return f"{location}: {problem['msg']} (got {problem['input']!r})"
+    if problem["type"] in _SECTION_WANTED:
+        found = "empty" if problem["input"] is None else f"got {problem['input']!r}"
+        return f"{location}: {found}; expected keys indented below it, or {{}} for all defaults"
+    hint = "; write it in quotes" if problem["type"] == "string_type" and problem["input"] is not None else ""
+    return f"{location}: {problem['msg']} (got {problem['input']!r}){hint}"
 
 
 def _describe_unknown_key(location: Sequence[str | int]) -> str:
