@@ -168,6 +168,13 @@ def test_the_card_says_on_how_many_sequences_each_share_rests(bundle: Path) -> N
     assert "| domain | abyssal | 21 | 0.500 | 0.900 | 0 | - | 0.400 |" in card
 
 
+def test_the_card_of_a_bundle_without_a_reference_lists_no_figures(bundle: Path) -> None:
+    metrics = {"format": "abyssal-metrics", "format_version": 1, "methods": {}, "ranks": [], "reason": "no reference"}
+    card = render_card(identity(), bundle, metrics)
+    assert "this bundle was not evaluated" in card
+    assert "format_version" not in card
+
+
 def test_numbers_are_flattened_by_path() -> None:
     assert flatten_numbers({"b": {"c": 1}, "a": 0.5, "d": True, "e": [1], "f": "x"}) == [("a", 0.5), ("b.c", 1)]
 

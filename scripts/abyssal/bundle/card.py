@@ -31,7 +31,7 @@ def render_card(identity: BundleIdentity, directory: Path, metrics: Mapping[str,
         loader=PackageLoader("abyssal.bundle"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=False,
     )  # fmt: skip
-    numbers = list(flatten_numbers(metrics))
+    numbers = [number for number in flatten_numbers(metrics) if number[0] != "format_version"]
     return environment.get_template("MODEL_CARD.md.j2").render(
         identity=identity,
         amplicons=_count_fasta(directory / "reference.fasta.gz"),
