@@ -184,3 +184,19 @@ def test_only_reads_may_lie_in_a_store(folder: Path) -> None:
         "row 2, column table: 's3://runs/a.tsv': only r1 and r2 take addresses; expected a file of this machine",
         "row 3, column r1: 's3:/runs/a1.fastq.gz': not the address of an object; expected s3://BUCKET/KEY",
     ]
+
+
+def test_files_that_cannot_be_read_are_told_apart(folder: Path) -> None:
+    (folder / "reads" / "moved.fastq.gz").symlink_to("/scratch/gone.fastq.gz")
+    (folder / "reads" / "a{1}.fastq.gz").touch()
+    found = problems(
+        "sample | r1\nS1 | reads/moved.fastq.gz\nS2 | reads\nS3 | reads/a{1}.fastq.gz\n" + f"S4 | {'ACGT' * 70}\n",
+        "18S",
+    )
+    for row, words in (
+        (2, "reads/moved.fastq.gz: a link to /scratch/gone.fastq.gz, which is not there; mend the link"),
+        (3, "reads: a folder; expected a file"),
+        (4, "reads/a{1}.fastq.gz: Snakemake takes { } for a placeholder; rename the file"),
+        (5, "'ACGTACGTACGTACGTACGTACGTACGTACGTACGTACGT'... is longer than a file's name can be"),
+    ):
+        assert any(line.startswith(f"row {row}, column r1: {words}") for line in found), found

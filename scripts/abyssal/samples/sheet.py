@@ -35,6 +35,7 @@ _ALIASES = {
     "decimallongitude": "longitude", "lon": "longitude", "depth": "depth_m", "sample_type": "control",
 }  # fmt: skip
 _NEAR = 0.8
+_LONGEST_NAME = 255
 _SEPARATORS = ("\t", ",", ";")
 _FILE_COLUMNS = ("r1", "r2", "asvs")
 _REMOTE_COLUMNS = ("r1", "r2")
@@ -296,7 +297,13 @@ def _found(path: str, sheet: Path) -> Path | None:
     if is_remote(path):
         # Whether the object exists is asked of the store when the run is planned.
         return Path(path) if is_address(path) else None
+    if _is_too_long(path):
+        return None
     return next((candidate for candidate in _candidates(path, sheet) if candidate.is_file()), None)
+
+
+def _is_too_long(path: str) -> bool:
+    return any(len(part.encode()) > _LONGEST_NAME for part in Path(path).parts)
 
 
 def _file(number: int, column: str, path: str, sheet: Path, problems: _Problems) -> Path | None:
@@ -308,6 +315,10 @@ def _file(number: int, column: str, path: str, sheet: Path, problems: _Problems)
     found = _found(path, sheet)
     if found is None:
         problems.add(number, column, _not_found(path, sheet))
+    elif "{" in str(found) and "}" in str(found):
+        problems.add(
+            number, column, f"{found}: Snakemake takes {{ }} for a placeholder; rename the file, or link to it"
+        )
     return found
 
 
@@ -318,6 +329,13 @@ def _same_file(first: str, second: str, sheet: Path) -> bool:
 def _not_found(path: str, sheet: Path) -> str:
     if is_remote(path):
         return f"{path!r}: not the address of an object; expected s3://BUCKET/KEY"
+    if _is_too_long(path):
+        return f"{path[:40]!r}... is longer than a file's name can be; expected the path of a file"
+    for candidate in _candidates(path, sheet):
+        if candidate.is_dir():
+            return f"{path}: a folder; expected a file"
+        if candidate.is_symlink():
+            return f"{path}: a link to {candidate.readlink()}, which is not there; mend the link or copy the file"
     folders = list(dict.fromkeys(candidate.parent for candidate in _candidates(path, sheet)))
     names = sorted({file.name for folder in folders if folder.is_dir() for file in folder.iterdir()})
     near = difflib.get_close_matches(Path(path).name, names, n=1, cutoff=_NEAR)
