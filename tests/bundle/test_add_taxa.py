@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from support.tiny_bundle import RANKS, make_tiny_bundle, synthetic_reference
 
+from abyssal.bundle.extend import _refitted
 from abyssal.bundle.golden import self_test
-from abyssal.bundle.read import open_bundle
+from abyssal.bundle.read import Bundle, open_bundle
+from abyssal.sequences.records import write_fasta
 from abyssal.taxonomy.classifier import Classifier
+from abyssal.taxonomy.pseudo import with_pseudo_labels
 
 HEADER = "\t".join(("id", *RANKS))
 NEW = ("Eukaryota", "Family0", "Genus0.new", "Species0.new")
@@ -82,6 +86,23 @@ def test_a_bundle_that_hides_its_training_is_not_refitted(
     assert result.code == 1
     assert "add the taxa without refitting" in result.err
     assert not (tmp_path / "x").exists()
+
+
+def test_putative_taxa_in_the_index_calibrate_nothing_when_it_is_refitted(tiny_bundle: Path, tmp_path: Path) -> None:
+    classifier = Classifier.load(tiny_bundle)
+    plain = classifier.model.index
+    exemplars = [(f"pt{copy}", letters(copy, plain.reference.sequences[copy], 0.1)) for copy in range(40)]
+    write_fasta(tmp_path / "exemplars.fasta", exemplars)
+    train = {"neighbours": 20, "calibration_queries": 200, "pseudo_labels": True}
+    (tmp_path / "config.json").write_text(json.dumps({"train": train, "seed": 1}))
+    bundle = Bundle(tmp_path, "", open_bundle(tiny_bundle).manifest)
+    labelled = with_pseudo_labels(classifier.model, classifier.encoder, classifier.marker, exemplars)
+    refitted = _refitted(bundle, classifier, labelled)
+    assert refitted.thresholds.tolist() == classifier.model.thresholds.tolist()
+    assert refitted.summary == classifier.model.summary
+    assert refitted.index.reference == labelled.index.reference
+    assert refitted.index.taxa.added is not None
+    assert refitted.index.taxa.added.sum() == len(labelled.index) - len(plain)
 
 
 def test_a_missing_file_is_the_users_mistake(run: Callable[..., Any], tiny_bundle: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,11 @@ from abyssal.references.build import BuildReport, BuildSettings, build_reference
 from abyssal.references.formats import open_reference
 from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference
+from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.extend import Extension, check_ranks, extend_model, extend_reference
 from abyssal.taxonomy.model import ENCODER_FOLDER, EXEMPLAR_FILE, PUTATIVE_FILE, Model, read_preprocessing, save_model
+from abyssal.taxonomy.pseudo import with_pseudo_labels
 
 logger = logging.getLogger(__name__)
 
@@ -122,8 +124,25 @@ def _refitted(bundle: Bundle, classifier: Classifier, model: Model) -> Model:
         message = f"{bundle.directory}: {CONFIG} does not say how the model was trained; add the taxa without refitting"
         raise BundleError(message)
     settings = TrainConfig(**config["train"])
-    index = model.index
-    return fit_model(index.reference, index.vectors, classifier.encoder, settings=settings, seed=int(config["seed"]))
+    exemplars = _pseudo_labels(bundle) if settings.pseudo_labels else []
+    # Putative taxa enter after the fit here, too: what clustering made of reads calibrates nothing.
+    reference, kept = _without({name for name, _ in exemplars}, model.index.reference)
+    fitted = fit_model(
+        reference, model.index.vectors[kept], classifier.encoder, settings=settings, seed=int(config["seed"])
+    )
+    return with_pseudo_labels(fitted, classifier.encoder, classifier.marker, exemplars)
+
+
+def _pseudo_labels(bundle: Bundle) -> list[tuple[str, str]]:
+    file = _optional(bundle.directory / EXEMPLAR_FILE)
+    return [] if file is None else [(record.id, record.sequence) for record in read_records(file)]
+
+
+def _without(accessions: set[str], reference: AmpliconReference) -> tuple[AmpliconReference, list[int]]:
+    """Return the reference without the lineages of these accessions, and the places of the amplicons that are left."""
+    left = [tuple(pair for pair in pairs if pair[0] not in accessions) for pairs in reference.members]
+    kept = [place for place, pairs in enumerate(left) if pairs]
+    return replace(reference, members=tuple(left)).subset(kept), kept
 
 
 def _version(old: str, digests: Mapping[str, str], *, refit: bool) -> str:
