@@ -100,6 +100,27 @@ def test_figures_of_a_few_queries_are_not_spoken_of(results, metrics) -> None:
     assert "sintax at genus (recall" not in words
 
 
+def test_baselines_that_few_queries_cannot_be_compared_with_are_not_denied(results, metrics) -> None:
+    found = metrics(ours=0.9, theirs=0.6)
+    for method in found["methods"].values():
+        for rank in method["ranks"].values():
+            rank["present"] = 3
+    (words,) = evaluation_verdicts(replace(results, metrics=found))
+    assert "There are too few queries to compare it with a baseline." in words
+    del found["methods"]["sintax"]
+    (words,) = evaluation_verdicts(replace(results, metrics=found))
+    assert "No baseline was run beside it." in words
+
+
+def test_queries_of_absent_taxa_alone_say_nothing_of_the_first_name(results, metrics) -> None:
+    found = metrics(ours=0.9, theirs=0.6)
+    for method in found["methods"].values():
+        for rank in method["ranks"].values():
+            rank["present"], rank["top1"]["all"] = 0, {"value": None, "queries": 0, "interval": None}
+    (words,) = evaluation_verdicts(replace(results, metrics=found))
+    assert "the model's first name is not to be told, as no query's taxon is there: share right of" in words
+
+
 def test_no_headline_where_the_encoder_has_seen_the_labels(results, metrics) -> None:
     words = evaluation_verdicts(replace(results, metrics=metrics(ours=0.97, theirs=0.5, seen=12)))
     assert len(words) == 1

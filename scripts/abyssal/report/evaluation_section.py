@@ -53,6 +53,7 @@ def evaluation_verdicts(results: StudyResults) -> list[str]:
     parts = [f"{kind} at {_listed(scores)}" for kind, scores in kinds.items() if scores]
     few = [f"{score.rank} ({score.present})" for score in asked if score.present < FEWEST]
     parts += [f"not to be told with so few queries at {', '.join(few)}"] if few else []
+    parts = parts or ["not to be told, as no query's taxon is there"]
     doubt = "" if evaluation.encoder_seen is not None else f" Take this with care: {evaluation.encoder_note}."
     return [
         f"On {plural(evaluation.queries, 'held-out sequence')} the model's first name is {'; '.join(parts)}: share "
@@ -87,7 +88,8 @@ def _against_baselines(evaluation: Evaluation) -> str:
             elif best >= own - CLEAR:
                 level += 1
     if not compared:
-        return "No baseline was run beside it."
+        ran = any(evaluation.peers(rank) for rank in evaluation.ranks)
+        return "There are too few queries to compare it with a baseline." if ran else "No baseline was run beside it."
     if beaten:
         return f"A baseline beats it in {len(beaten)} of {compared} comparisons: {'; '.join(beaten)}."
     tail = f"; {level} of them are level within one percentage point" if level else ""
