@@ -165,6 +165,22 @@ def test_the_report_says_who_is_ahead(made: Made) -> None:
     assert {name: len(traces) for name, traces in figure.views.items()}[OURS] == 1 + SITES
 
 
+def test_a_target_of_small_numbers_is_modelled_and_shown_as_one_of_large_ones(made: Made) -> None:
+    libraries = read_libraries(made.files.libraries)
+    moles = [{**library.metadata, "moles": f"{1e-9 * (library.depth_m or 0.0):.6g}"} for library in libraries]
+    changed = [replace(library, metadata=row) for library, row in zip(libraries, moles, strict=True)]
+    write_libraries(made.files.libraries, changed)
+    found = made.run(targets=["depth_m", "moles"])
+    models = json.loads((made.folder / "model.json").read_text())["targets"]
+    large, small = (np.array(models[name]["coefficients"]) for name in ("depth_m", "moles"))
+    assert 1e9 * small == pytest.approx(large, rel=1e-3, abs=1e-6)
+    results = SimpleNamespace(regression={"targets": found}, predictions=read_rows(made.folder / "predictions.tsv"))
+    section = regression_section(cast("StudyResults", results))
+    assert section is not None
+    shown = {row[0]: float(row[2]) for row in section.tables[0].rows if row[1] == MEAN}
+    assert 1e9 * shown["moles"] == pytest.approx(shown["depth_m"], rel=0.01)
+
+
 def test_noise_is_not_called_predictable(made: Made) -> None:
     found = made.run(targets=["noise"])["noise"]
     methods: dict[str, dict[str, float]] = found["methods"]  # type: ignore[assignment]

@@ -68,7 +68,8 @@ def choose(
             for site in np.unique(sites[train]):
                 out, rest = train[sites[train] == site], train[sites[train] != site]
                 error += float(((fit_predict(kernel, target, rest, out, penalty) - target[out]) ** 2).sum())
-            if error < least - 1e-12:
+            # Relative, as errors have the target's unit: an absolute hair would be all there is of moles a litre.
+            if error < least * (1.0 - 1e-12):
                 best, least = Choice(name, penalty), error
     return best
 

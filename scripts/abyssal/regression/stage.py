@@ -211,6 +211,11 @@ def _model(samples: Samples, counts: NDArray[np.int64], vectors: NDArray[np.floa
         slope = centred.T @ np.linalg.solve(system, samples.target - mean)
     return {
         "features": "mean of the ASVs' vectors, weighted by their share of the sample's reads",
-        "penalty": penalty, "penalties_tried": list(PENALTIES), "intercept": round(mean - float(centre @ slope), 6),
-        "coefficients": np.round(slope, 6).tolist(),
+        "penalty": penalty, "penalties_tried": list(PENALTIES), "intercept": _short(mean - float(centre @ slope)),
+        "coefficients": [_short(value) for value in slope.tolist()],
     }  # fmt: skip
+
+
+def _short(value: float) -> float:
+    """Return a number to eight digits, whatever the target's unit: moles a litre have none before the sixth decimal."""
+    return float(f"{value:.8g}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -51,11 +52,12 @@ def _in_words(name: str, found: Mapping[str, Any]) -> str:
 def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = [
         [
-            name, method, _plain(values["mae"]), _between(values["mae_interval"]), _plain(values["r2"], 3),
-            _between(values["r2_interval"], 2), _between(values["mae_below_mean_predictor_interval"]),
-            count(found["samples"]),
+            name, method, _plain(values["mae"], digits), _between(values["mae_interval"], digits),
+            _plain(values["r2"], 3), _between(values["r2_interval"], 2),
+            _between(values["mae_below_mean_predictor_interval"], digits), count(found["samples"]),
         ]
         for name, found in measured.items()
+        for digits in [_decimals(found["methods"][MEAN]["mae"])]
         for method in _ordered(found["methods"])
         for values in [found["methods"][method]]
     ]  # fmt: skip
@@ -73,11 +75,16 @@ def _ordered(methods: Iterable[str]) -> list[str]:
     return sorted(methods, key=lambda method: (method != OURS, method != MEAN, method))
 
 
-def _plain(value: float | None, digits: int = 1) -> str:
+def _decimals(error: float) -> int:
+    """Return how many decimals show three digits of an error: one from 10 on, four for a pH missed by .05."""
+    return max(1, 2 - math.floor(math.log10(error))) if error > 0 else 1
+
+
+def _plain(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _between(interval: Sequence[float] | None, digits: int = 1) -> str:
+def _between(interval: Sequence[float] | None, digits: int) -> str:
     return "–" if interval is None else f"{interval[0]:.{digits}f} to {interval[1]:.{digits}f}"
 
 
