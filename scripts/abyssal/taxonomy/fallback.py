@@ -206,9 +206,6 @@ class Fallback:
 
         Returns:
             The answers, those of searched reads with source FALLBACK where anything was found, and the gain.
-
-        Raises:
-            ToolError: the program failed; that it ran out of time is none.
         """
         begun = time.monotonic()
         budget = budget or Budget()
