@@ -11,13 +11,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from abyssal.config.models import NoveltyConfig
 from abyssal.evaluation.metrics import calibration_error
-from abyssal.taxonomy.boosting import CalibrationSet, _fit_rank, fit_calibrators
+from abyssal.taxonomy.boosting import CalibrationSet, _fit_rank, _line, fit_calibrators
 from abyssal.taxonomy.calibration import EDGE, RankCalibrator, absent_priors, probabilities, shift_prior, stratum_priors
 from abyssal.taxonomy.conformal import NEVER, risk_threshold
 from abyssal.taxonomy.decision import accepted_rank, novel_rank
 from abyssal.taxonomy.evidence import FEATURES
 from abyssal.taxonomy.fit import _thresholds
-from abyssal.taxonomy.trees import constant, from_arrays, from_scikit
+from abyssal.taxonomy.trees import TreeEnsemble, constant, from_arrays, from_scikit
 
 
 def test_plain_arrays_say_what_scikit_learn_says() -> None:
@@ -207,6 +207,39 @@ def test_trees_that_learned_taxa_by_heart_are_made_less_sure() -> None:
     assert said is not None
     assert by_heart is not None
     assert said < by_heart / 2
+
+
+def few_absent(seed: int) -> CalibrationSet:
+    """Sixty queries of absent taxa among 800, told from the others by their evidence."""
+    rng = np.random.default_rng(seed)
+    absent = np.zeros(800, dtype=np.bool_)
+    absent[rng.choice(800, 60, replace=False)] = True
+    evidence = np.zeros((800, 1, len(FEATURES)))
+    evidence[:, 0, FEATURES.index("best_kmer")] = np.where(absent, rng.normal(0.6, 0.1, 800), rng.normal(0.9, 0.1, 800))
+    chosen = np.where(absent, 1, 0).astype(np.int32)[:, None]
+    return CalibrationSet(chosen, chosen * 0, np.where(absent, 0, 1), evidence, rng.integers(0, 60, 800))
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_halves_with_too_few_absent_taxa_for_trees_do_not_flatten_those_of_the_whole(seed: int) -> None:
+    queries = few_absent(seed)
+    (judge,), _ = fit_calibrators(queries, np.array([0.1]), seed)
+    said, absent = judge.absent.probability(queries.evidence[:, 0]), queries.absent(0)
+    assert said[absent].mean() > 0.4
+    assert said[~absent].mean() < 0.1
+
+
+def test_evidence_that_misleads_leaves_the_share() -> None:
+    queries = few_absent(1)
+    node = np.array([0, -1, -1], dtype=np.int32)
+    wrong = TreeEnsemble(
+        0.0, np.full(3, FEATURES.index("best_kmer"), dtype=np.int16), np.full(3, 0.75), np.where(node < 0, -1, 1),
+        np.where(node < 0, -1, 2), np.zeros(3, dtype=np.uint8), np.array([0.0, -1.0, 1.0]),
+        np.array([0], dtype=np.int32),
+    )  # fmt: skip
+    judges = [RankCalibrator(wrong, constant(0.9), 0.075)] * 2
+    stretched = wrong.stretched(*_line(queries, 0, judges, queries.groups % 2))
+    assert stretched.probability(queries.evidence[:, 0]) == pytest.approx(0.075, abs=1e-6)
 
 
 def test_stretched_trees_have_stretched_log_odds() -> None:

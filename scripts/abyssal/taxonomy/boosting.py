@@ -114,14 +114,18 @@ def _line(
     at genus and by half at species.
     """
     scored, absent = queries.scored(rank), queries.absent(rank)
-    if min((scored & absent).sum(), (scored & ~absent).sum()) < _FEWEST:
+    # Constants say nothing of how far to believe trees: with two of them the slope would be chance.
+    if _too_few(absent[scored]) or not any(judge.absent.roots.size for judge in judges):
         return 1.0, 0.0
     odds = np.zeros(len(fold))
     for number, judge in enumerate(judges):
         odds[fold == number] = judge.absent.log_odds(queries.evidence[fold == number, rank])
     line = LogisticRegression(C=_WEAK_PENALTY).fit(odds[scored, None], absent[scored])
-    # Evidence that says less than nothing is not turned round.
-    return max(float(line.coef_[0, 0]), 0.0), float(line.intercept_[0])
+    if line.coef_[0, 0] > 0:
+        return float(line.coef_[0, 0]), float(line.intercept_[0])
+    # Evidence that says less than nothing is not turned round: what is left is the share.
+    share = float(absent[scored].mean())
+    return 0.0, float(np.log(share / (1.0 - share)))
 
 
 def _shifts(
