@@ -124,7 +124,7 @@ def changed_configs(study: Study) -> dict[str, dict[str, Any]]:
     configs: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
     for key in keys():
-        if key.allowed == "section or null" and key.default != "null":
+        if key.allowed == "section":
             continue
         path = [_entry(part, key.path) for part in key.path.split(".")]
         config = copy.deepcopy(study.config)
