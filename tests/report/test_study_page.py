@@ -76,3 +76,13 @@ def test_files_that_markers_share_count_once(tmp_path: Path) -> None:
     assert "100 reads or read pairs came in, 80 (80.0" in page
     elsewhere = replace(other.source, libraries=[replace(other.source.libraries[0], files=(Path("b.fastq"),))])
     assert reads_in([shared[0], MarkerResults(elsewhere, rows, "")]) == 200
+
+
+def test_libraries_of_one_table_of_ready_made_asvs_count_each(tmp_path: Path) -> None:
+    one, _ = markers(tmp_path)
+    made = replace(one.source.libraries[0], kind="asvs", table=Path("counts.tsv"))
+    source = replace(one.source, libraries=[made, replace(made, library="second")])
+    rows = [
+        LedgerRow(name, "north", "raw", reads, reads, "", 0) for name, reads in ((made.library, 30), ("second", 70))
+    ]
+    assert reads_in([MarkerResults(source, rows, "")]) == 100

@@ -56,10 +56,14 @@ def shared_taxa(markers: Sequence[MarkerResults]) -> list[tuple[str, str, list[i
 
 
 def reads_in(markers: Sequence[MarkerResults]) -> int:
-    """Return the reads that came in; those of files that several markers share count once."""
+    """Return the reads that came in; those of files that several markers share count once.
+
+    A file of ready-made ASVs is no such file: each of its libraries has reads of its own.
+    """
     found: dict[object, int] = {}
     for marker in markers:
-        files = {row.library: (row.files, row.tags) for row in marker.source.libraries}
+        reads = [row for row in marker.source.libraries if row.kind != "asvs"]
+        files = {row.library: (row.files, row.tags) for row in reads}
         first: dict[object, int] = {}
         for row in marker.ledger:
             first.setdefault(files.get(row.library, (marker.name, row.library)), row.reads_in)
