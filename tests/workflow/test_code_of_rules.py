@@ -27,8 +27,8 @@ LEFT_OUT = {
     # Only choose between encoders and copy files; they know the config models, and a new key must not embed again.
     "embed_asvs": CONFIG_MODELS | {"encoder/load.py", "encoder/fetch.py"},
     # Copies files, whose digest is a parameter; the engines come along because a Hub encoder is loaded once.
-    "fetch_encoder": CONFIG_MODELS | {"encoder/engine.py", "encoder/engines/half.py", "encoder/engines/names.py",
-                      "encoder/engines/programs.py", "encoder/fetch.py", "encoder/hub.py", "encoder/interface.py",
+    "fetch_encoder": CONFIG_MODELS | {"encoder/attention.py", "encoder/engine.py", "encoder/engines/half.py",
+                      "encoder/engines/names.py", "encoder/engines/programs.py", "encoder/fetch.py", "encoder/hub.py", "encoder/interface.py",
                       "encoder/kmers.py", "encoder/letters.py", "encoder/network.py", "sequences/alphabet.py"},
 }  # fmt: skip
 """What a rule's digest leaves out on purpose."""

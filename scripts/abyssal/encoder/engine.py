@@ -184,10 +184,15 @@ class TorchEncoder:
 class _UnitRows(nn.Module):
     """A deep branch without the states that only training looks at."""
 
-    def __init__(self, deep: DeepBranch) -> None:
+    def __init__(self, deep: DeepBranch, *, is_unpadded: bool = False) -> None:
         super().__init__()
         self.deep = deep
+        self.is_unpadded = is_unpadded
+
+    def unpadded(self) -> nn.Module:
+        """Return the same without work for padding."""
+        return _UnitRows(self.deep, is_unpadded=True)
 
     def forward(self, letters: Tensor) -> Tensor:
-        rows: Tensor = self.deep(letters)[0]
+        rows: Tensor = self.deep(letters, unpadded=self.is_unpadded)[0]
         return rows

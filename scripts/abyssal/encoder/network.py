@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from abyssal.encoder.attention import Attention, PaddedAttention, UnpaddedAttention
 from abyssal.encoder.letters import BASE_SHARES, PADDING
 
-ROTARY_BASE = 10000.0
 LARGEST_KMER = 10
 _LARGEST_SIZE = 1 << 16
 
@@ -130,14 +130,10 @@ class TransformerLayer(nn.Module):
         self.feed_forward_input = nn.Linear(width, 4 * width, bias=False)
         self.feed_forward_output = nn.Linear(2 * width, width, bias=False)
 
-    def forward(self, states: Tensor, mask: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-        rows, tokens, width = states.shape
+    def forward(self, states: Tensor, attention: Attention) -> Tensor:
         mixed = self.query_key_value(self.attention_norm(states))
-        query, key, value = mixed.view(rows, tokens, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(
-            _rotate(query, cosine, sine), _rotate(key, cosine, sine), value, attn_mask=mask[:, None, None, :]
-        )
-        states = states + self.attention_output(attended.transpose(1, 2).reshape(rows, tokens, width))
+        query, key, value = mixed.unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        states = states + self.attention_output(attention(query, key, value).flatten(-2))
         gate, content = self.feed_forward_input(self.feed_forward_norm(states)).chunk(2, dim=-1)
         return states + self.feed_forward_output(functional.gelu(gate) * content)  # type: ignore[no-any-return]
 
@@ -155,22 +151,31 @@ class DeepBranch(nn.Module):
         self.pooling = nn.Linear(sizes.width, 1, bias=False)
         self.projection = nn.Linear(sizes.width, sizes.dimension, bias=False)
 
-    def forward(self, letters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the (n, dimension) unit rows, the (n, tokens, width) states and the (n, tokens) mask."""
-        tokens, mask = self.tokenize(letters)
-        cosine, sine = _rotary_table(tokens.shape[1], self.sizes.width // self.sizes.heads, tokens)
+    def forward(self, letters: Tensor, *, unpadded: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the (n, dimension) unit rows, the (n, tokens, width) states and the (n, tokens) mask.
+
+        Args:
+            letters: (n, length) ids.
+            unpadded: multiply matrices with nothing but what lies inside the sequences. The same up to rounding; how
+                much there is to compute then depends on the letters, which a GPU takes well and a fixed shape does not.
+        """
+        tokens, mask = self.tokenize(letters, unpadded=unpadded)
         # A row without letters may attend to its first token, or its softmax would be 0 / 0; it is zeroed below.
         visible = mask.clone()
         visible[:, 0] = True
+        see = UnpaddedAttention if unpadded else PaddedAttention
+        attention = see(visible, self.sizes.width // self.sizes.heads, tokens.dtype)
+        states = tokens[visible] if unpadded else tokens
         for layer in self.layers:
-            tokens = layer(tokens, visible, cosine, sine)
-        tokens = self.norm(tokens)
+            states = layer(states, attention)
+        states = self.norm(states)
+        tokens = _placed(states, visible) if unpadded else states
         scores = self.pooling(tokens).squeeze(-1).masked_fill(~visible, float("-inf"))
         pooled = (torch.softmax(scores, dim=1).unsqueeze(-1) * tokens).sum(dim=1)
         vectors = functional.normalize(self.projection(pooled), dim=1) * mask[:, :1]
         return vectors, tokens, mask
 
-    def tokenize(self, letters: Tensor) -> tuple[Tensor, Tensor]:
+    def tokenize(self, letters: Tensor, *, unpadded: bool = False) -> tuple[Tensor, Tensor]:
         """Cut (n, length) letter ids into (n, tokens, width) states and say which tokens begin inside the sequence.
 
         The convolutions are gathered windows times a matrix: on a CPU several times faster than ``Conv1d`` with four
@@ -180,13 +185,14 @@ class DeepBranch(nn.Module):
         shares = torch.tensor(BASE_SHARES, dtype=self.stem.weight.dtype, device=letters.device)[letters.long()]
         lengths = (letters != PADDING).sum(dim=1)
         shares = functional.pad(shares, (0, 0, 0, sizes.stem_kernel - 1))
-        windows = shares.unfold(1, sizes.stem_kernel, sizes.stem_stride).flatten(2)
+        windows = shares.unfold(1, sizes.stem_kernel, sizes.stem_stride)
         inside = _begins_inside(lengths, windows.shape[1], sizes.stem_stride)
-        stem = functional.gelu(self.stem(windows)) * inside.unsqueeze(-1)
+        stem = _convolved(self.stem, windows, inside, unpadded=unpadded)
+        stem = functional.gelu(stem) * inside.unsqueeze(-1)
         stem = functional.pad(stem, (0, 0, 0, sizes.patch_kernel - 1))
-        patches = stem.unfold(1, sizes.patch_kernel, sizes.patch_stride).flatten(2)
+        patches = stem.unfold(1, sizes.patch_kernel, sizes.patch_stride)
         mask = _begins_inside(lengths, patches.shape[1], sizes.stem_stride * sizes.patch_stride)
-        return self.patch(patches), mask
+        return _convolved(self.patch, patches, mask, unpadded=unpadded), mask
 
 
 class EncoderNetwork(nn.Module):
@@ -245,13 +251,15 @@ def _begins_inside(lengths: Tensor, positions: int, step: int) -> Tensor:
     return torch.arange(0, positions * step, step, device=lengths.device) < lengths.unsqueeze(1)
 
 
-def _rotary_table(tokens: int, channels: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    frequencies = ROTARY_BASE ** (-torch.arange(0, channels, 2, device=like.device, dtype=torch.float32) / channels)
-    angles = torch.arange(tokens, device=like.device, dtype=torch.float32).unsqueeze(1) * frequencies
-    return angles.cos().to(like.dtype), angles.sin().to(like.dtype)
+def _convolved(layer: nn.Linear, windows: Tensor, inside: Tensor, *, unpadded: bool) -> Tensor:
+    """Return (n, windows, channels) products of (n, windows, channels, kernel) windows; unpadded, zeros beyond."""
+    if not unpadded:
+        return layer(windows.flatten(2))  # type: ignore[no-any-return]
+    return _placed(layer(windows[inside].flatten(1)), inside)
 
 
-def _rotate(states: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Turn each pair of channels by its position's angle (Su et al. 2021, RoFormer)."""
-    first, second = states.chunk(2, dim=-1)
-    return torch.cat((first * cosine - second * sine, first * sine + second * cosine), dim=-1)
+def _placed(values: Tensor, inside: Tensor) -> Tensor:
+    """Return (n, positions, channels) with the (inside, channels) values where they belong and zeros elsewhere."""
+    placed = values.new_zeros(*inside.shape, values.shape[-1])
+    placed[inside] = values
+    return placed

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from abyssal.code_digest import code_digest
 from abyssal.encoder.engines.convert import export_onnx, quantise
-from abyssal.encoder.engines.half import with_half_precision
+from abyssal.encoder.engines.half import half_precision_engines
 from abyssal.encoder.engines.names import INT8, bf16_pays, can_convert, cpu_type, engines_here
 from abyssal.encoder.engines.programs import Program, engine_errors, open_program
 from abyssal.encoder.engines.samples import FEWEST, Samples, draw_samples
@@ -88,7 +88,7 @@ def _opened(encoder: Convertible, engine: str, sha256: str, place: Path, device:
     if engine == encoder.engine:
         return encoder
     if engine.startswith("torch"):
-        return with_half_precision(encoder, device)
+        return half_precision_engines(encoder, device)[engine]
     if sha256_file(_file(place, engine)) != sha256:
         message = "the converted encoder was altered"
         raise DataError(message)
@@ -173,8 +173,7 @@ def _candidates(encoder: Convertible, samples: Samples, place: Path, device: str
     """Return every engine by name, ready to be tried, or why it cannot be."""
     found: list[tuple[str, Encoder | str]] = []
     if bf16_pays(device):
-        half = with_half_precision(encoder, device)
-        found.append((half.engine, half))
+        found += half_precision_engines(encoder, device).items()
     if device != "cpu" or not can_convert():
         return found
     # What a foreign network breaks in the converters is theirs to say; the reference engine goes on.
