@@ -28,8 +28,9 @@ LEFT_OUT = {
     "embed_asvs": CONFIG_MODELS | {"encoder/load.py", "encoder/fetch.py"},
     # Copies files, whose digest is a parameter; the engines come along because a Hub encoder is loaded once.
     "fetch_encoder": CONFIG_MODELS | {"encoder/attention.py", "encoder/engine.py", "encoder/engines/half.py",
-                      "encoder/engines/names.py", "encoder/engines/programs.py", "encoder/fetch.py", "encoder/hub.py", "encoder/interface.py",
-                      "encoder/kmers.py", "encoder/letters.py", "encoder/network.py", "sequences/alphabet.py"},
+                      "encoder/engines/names.py", "encoder/engines/programs.py", "encoder/fetch.py", "encoder/hub.py",
+                      "encoder/interface.py", "encoder/kmers.py", "encoder/letters.py", "encoder/network.py",
+                      "sequences/alphabet.py"},
 }  # fmt: skip
 """What a rule's digest leaves out on purpose."""
 
