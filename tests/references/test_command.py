@@ -116,6 +116,19 @@ def test_the_gate_is_the_quantile_of_leave_one_out_distances() -> None:
         fit_gate(sequences[:1], quantile=0.5)
 
 
+def test_taxa_that_share_an_amplicon_are_named_where_their_species_are_not() -> None:
+    reference = tree_reference(np.random.default_rng(4), families=2, genera=1, species=2)
+    members = list(reference.members)
+    members[0] = (
+        ("one", ("Phylum", "F00idae", "F00g0", None)),
+        ("two", ("Phylum", "F09idae", "F09g0", None)),
+        ("three", ("Phylum", "F08idae", None, "F08g0_s0")),
+    )
+    blurred = type(reference)(reference.ranks, reference.ids, reference.sequences, tuple(members))
+    (row,) = reference_report(blurred, BuildReport(records=6, amplified=6), [], marker=MARKER)["shared"]
+    assert (row["blurred_from"], row["taxa"], row["names"]) == ("family", 2, ["F00g0", "F09g0"])
+
+
 def test_report_counts_what_can_be_told_apart() -> None:
     reference = tree_reference(np.random.default_rng(4), families=2, genera=1, species=2)
     members = list(reference.members)
@@ -129,4 +142,5 @@ def test_report_counts_what_can_be_told_apart() -> None:
     assert (species["taxa"], species["share_unique"], genus["share_unique"]) == (5, 0.75, 1.0)
     assert species["taxa_with_own_amplicon"] == 3
     assert report["shared"][0]["blurred_from"] == "species"
+    assert report["shared"][0]["names"] == ["F00g0_s0", "F00g0_s9"]
     assert "<script>" not in render_report(report)

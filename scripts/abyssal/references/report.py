@@ -102,20 +102,17 @@ def _share(part: int, whole: int) -> float:
 
 
 def _shared(reference: AmpliconReference) -> list[dict[str, Any]]:
-    """Amplicons that several taxa of the lowest rank carry, those that blur the highest rank first."""
+    """Amplicons that several taxa carry, those that blur the highest rank first.
+
+    The taxa are those of the lowest rank at which the amplicon has several names, as species need not be named.
+    """
     rows = []
     for amplicon, pairs in zip(reference.ids, reference.members, strict=True):
-        names = sorted({lineage[-1] for _, lineage in pairs} - {None}, key=str)
-        blurred = next(
-            (
-                reference.ranks[position]
-                for position in range(len(reference.ranks))
-                if len({lineage[position] for _, lineage in pairs} - {None}) > 1
-            ),
-            None,
-        )
-        if blurred is not None:
-            rows.append({"amplicon": amplicon, "blurred_from": blurred, "taxa": len(names), "names": names[:10]})
+        by_rank = [{lineage[position] for _, lineage in pairs} - {None} for position in range(len(reference.ranks))]
+        several = [(rank, names) for rank, names in zip(reference.ranks, by_rank, strict=True) if len(names) > 1]
+        if several:
+            names = sorted(several[-1][1], key=str)
+            rows.append({"amplicon": amplicon, "blurred_from": several[0][0], "taxa": len(names), "names": names[:10]})
     order = {rank: position for position, rank in enumerate(reference.ranks)}
     rows.sort(key=lambda row: (order[str(row["blurred_from"])], -int(str(row["taxa"])), str(row["amplicon"])))
     return rows[:_LISTED]
