@@ -114,6 +114,13 @@ def test_read_files_are_summed_up_whatever_their_order(study: StudyFiles, tmp_pa
     assert data_digests({}, other) == data_digests({}, study.libraries)
 
 
+def test_a_file_of_many_libraries_is_one_file(tmp_path: Path) -> None:
+    libraries = tmp_path / "libraries.tsv"
+    rows = [f"{name}\t{'a' * 64}\t{'b' * 64}\n" for name in ("one", "two", "three")]
+    libraries.write_text("library\tasvs_sha256\ttable_sha256\n" + "".join(rows))
+    assert set(data_digests({}, libraries)) == {"reads (2 files)"}
+
+
 def test_provenance_holds_inputs_versions_code_and_rules(study: StudyFiles) -> None:
     rules = [{"name": "load", "inputs": ["a"], "outputs": ["b"]}]
     assert study.reference is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,6 +64,16 @@ def test_the_extension_holds_sequence_primers_and_gene(archive: Path, study: Exp
     assert derived.data[TARGET_GENE] == "18S"
     assert derived.data["http://rs.gbif.org/terms/pcr_primer_forward"] == "CCAGCASCYGCGGTAATTCC"
     assert derived.data["https://w3id.org/mixs/0000014"] == "ocean water [ENVO:00002151]"
+
+
+def test_who_made_ready_made_asvs_is_not_claimed(archive: Path, study: ExportSource, tmp_path: Path) -> None:
+    ready = [replace(library, kind="asvs") for library in study.libraries]
+    write_archive(tmp_path / "ready.zip", replace(study, libraries=ready))
+    for path, claimed in ((archive, True), (tmp_path / "ready.zip", False)):
+        with zipfile.ZipFile(path) as files:
+            derived = files.read("dna_derived_data.txt").decode()
+        assert ("exact sequence variants" in derived) is claimed
+        assert "calibrated classification with abstention" in derived
 
 
 def test_terms_are_published_and_each_is_used_once(archive: Path) -> None:

@@ -92,12 +92,15 @@ def tool_versions() -> dict[str, str]:
 
 
 def data_digests(files: Mapping[str, Path | None], libraries: Path | None = None) -> dict[str, str]:
-    """Return the SHA-256 of each file that is there, and one over all read files of ``libraries.tsv``."""
+    """Return the SHA-256 of each file that is there, and one over all read files of ``libraries.tsv``.
+
+    A file that many libraries share, such as a table of ready-made ASVs, is one file.
+    """
     digests = {role: sha256_file(path) for role, path in files.items() if path is not None}
     if libraries is not None:
-        reads = read_file_digests(libraries)
+        reads = sorted(set(read_file_digests(libraries).values()))
         if reads:
-            total = hashlib.sha256("".join(f"{digest}\n" for digest in sorted(reads.values())).encode()).hexdigest()
+            total = hashlib.sha256("".join(f"{digest}\n" for digest in reads).encode()).hexdigest()
             digests[f"reads ({len(reads)} files)"] = total
     return digests
 

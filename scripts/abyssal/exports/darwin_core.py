@@ -147,7 +147,9 @@ def _methods(source: ExportSource) -> Row:
         row |= {
             "pcr_primer_forward": names.primers.forward_primer, "pcr_primer_reverse": names.primers.reverse_primer,
         }  # fmt: skip
-    row["otu_class_appr"] = f"Abyssal {__version__};exact sequence variants"
+    if any(library.kind != "asvs" for library in source.libraries):
+        # Who made ready-made ASVs, and how, only the sample sheet can say.
+        row["otu_class_appr"] = f"Abyssal {__version__};exact sequence variants"
     row["otu_seq_comp_appr"] = f"Abyssal {__version__};calibrated classification with abstention"
     if names.reference:
         row["otu_db"] = names.reference
