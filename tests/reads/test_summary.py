@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ STEPS = ("raw", "trim", "merge", "filter", "map_back", "controls")
     ("losses", "words"),
     [
         ({"no_primer": 90}, "90 of 100 reads have no primer of this marker"),
-        ({"too_short_after_trimming": 80, "no_primer": 10}, "90 of 100 reads are too short once their primers are cut"),
+        ({"no_primer": 70, "too_short_after_trimming": 20}, "70 of 100 reads have no primer of this marker"),
+        ({"too_short_after_trimming": 80, "no_primer": 10}, "80 of 100 reads are too short once their primers are cut"),
         ({"no_primer": 30, "too_short_after_trimming": 10}, ""),
     ],
 )
@@ -34,3 +36,4 @@ def test_what_trimming_took(losses: dict[str, int], words: str) -> None:
 def test_an_empty_file_is_said_to_be_empty() -> None:
     chain = {name: StepCounts("a", name, 0, 0, {}, {}) for name in STEPS}
     assert remark(LIBRARY, chain) == "the file has no reads"
+    assert remark(replace(LIBRARY, kind="asvs"), chain) == "the table has no reads of it"

@@ -46,7 +46,7 @@ def write_summary(
 def remark(library: Library, chain: Mapping[str, StepCounts]) -> str:
     """Return what a reader should know about a library, or an empty text."""
     if chain["raw"].reads_out == 0:
-        return "the file has no reads"
+        return "the table has no reads of it" if library.kind == "asvs" else "the file has no reads"
     if library.kind == "asvs":
         return "ready-made ASVs"
     reasons = (
@@ -61,6 +61,7 @@ def remark(library: Library, chain: Mapping[str, StepCounts]) -> str:
         lost = step.reads_in - step.reads_out
         if step.reads_in and lost > _FEW * step.reads_in and not (name == "controls" and library.is_negative_control):
             too_short = step.losses.get("too_short_after_trimming", 0)
-            found = words if too_short <= _FEW * lost else "are too short once their primers are cut: primer dimers?"
-            return f"{lost} of {step.reads_in} reads {found}"
+            if too_short > _FEW * lost:
+                return f"{too_short} of {step.reads_in} reads are too short once their primers are cut: primer dimers?"
+            return f"{lost - too_short} of {step.reads_in} reads {words}"
     return ""
