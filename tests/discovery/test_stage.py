@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from abyssal.config.models import ClusterConfig
+from abyssal.discovery.records import PutativeTaxon
 from abyssal.discovery.stage_files import OUTPUTS, ClusterFiles, cluster_files
 from abyssal.encoder.kmers import kmer_profiles
 from abyssal.encoder.vectors import Vectors, write_vectors
@@ -137,6 +138,16 @@ def test_a_record_tells_what_the_study_knows(study: Study, tmp_path: Path) -> No
     assert consensus[record["putative_taxon"]] == record["consensus"]
     # Each member has three substitutions of its own: the majority is the ancestor that none of them is.
     assert record["consensus"] in study.ancestors
+
+
+@pytest.mark.parametrize(("reads", "words"), [((1,), "1 read in 1 of 1 sample"), ((1, 1), "2 reads in 2 of 2 samples")])
+def test_one_read_is_no_reads(reads: tuple[int, ...], words: str) -> None:
+    taxon = PutativeTaxon(
+        id="PT1", members=("a",), satellites=frozenset(), exemplar="a", sequence="ACGT", consensus="ACGT", radius=0.1,
+        sample_reads=reads, nearest_id="", nearest_lineage="", nearest_identity=None, nearest_similarity=None,
+        novel_rank="", cohesion=1.0, separation=None, stability=None, distances=(0.0,),
+    )  # fmt: skip
+    assert taxon.sentence == f"1 ASV with {words}."
 
 
 def test_without_a_reference_all_asvs_are_grouped(study: Study, tmp_path: Path) -> None:

@@ -73,6 +73,15 @@ def test_a_study_without_reference_shows_nothing_of_one(make_study: Callable, re
     assert "relative" in figures["where"].caption
 
 
+def test_one_putative_taxon_holds_and_points_that_are_not_shown_are_not_counted(results: StudyResults) -> None:
+    one = replace(results, putative_taxa=results.putative_taxa[:1], points=())
+    assert "1 putative taxon holds 3 ASVs" in words(one)
+    assert "are errors of a far more abundant ASV and follow it, " in words(one)
+    figures = {figure.name: figure for figure in discovery_section(results).figures}
+    grouped = sum(bool(point["putative_taxon"]) for point in results.points)
+    assert f"; {grouped} of those shown belong to putative taxa." in figures["map"].caption
+
+
 def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:
     assert {row["fate"] for row in results.changes} == {"new"}
     assert "earlier run" not in words(results)

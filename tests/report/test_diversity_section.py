@@ -46,6 +46,12 @@ def test_shallow_samples_are_named(tmp_path: Path) -> None:
     assert [figure.name for figure in section.figures] == ["rarefaction"]
 
 
+def test_large_numbers_have_separators_in_every_column(tmp_path: Path) -> None:
+    section = diversity_section(results(tmp_path, [[1] * 1_200]))
+    assert section is not None
+    assert section.tables[0].rows[0][1:6] == ["1,200", "1,200", "1,200", "1,200.0", "720,600.0"]
+
+
 @pytest.mark.parametrize("counts", [[[0, 0], [0, 0]], [[0], [0], [0]]])
 def test_nothing_left(tmp_path: Path, counts: list[list[int]]) -> None:
     made = results(tmp_path, counts)

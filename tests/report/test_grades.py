@@ -82,6 +82,26 @@ def test_the_verdict_names_good_ranks_and_says_when_no_baseline_is_better(result
     assert "sintax at genus (telling right names from absent taxa, AUROC: 99.9" in words
 
 
+def test_groups_of_queries_stand_in_reading_order(results, metrics) -> None:
+    found = metrics(ours=0.9, theirs=0.6)
+    strata = {"known": 1, "new family": 2, "new genus": 3, "new species": 4, "no species name": 5}
+    found["split"]["strata"] = strata
+    lengths = ("378 to 389 bp", "over 389 bp", "up to 377 bp")
+    sizes = ("1 amplicon", "2 to 4 amplicons", "20 or more amplicons", "5 to 19 amplicons")
+    figures = {"present": 1, "absent": 0, "named": 0, "top1": 1.0} | dict.fromkeys(
+        ("recall", "misclassified", "over_classified", "precision")
+    )
+    groups = {"length": dict.fromkeys(lengths, figures), "size": dict.fromkeys(sizes, figures)}
+    found["methods"]["abyssal"]["ranks"]["species"]["groups"] = groups
+    section = evaluation_section(replace(results, metrics=found))
+    assert "(1 known, 4 new species, 3 new genus, 2 new family, 5 no species name)" in section.paragraphs[0]
+    (table,) = (table for table in section.tables if "groups of held-out queries" in table.caption)
+    assert [row[2] for row in table.rows] == [
+        "up to 377 bp", "378 to 389 bp", "over 389 bp", "1 amplicon", "2 to 4 amplicons", "5 to 19 amplicons",
+        "20 or more amplicons",
+    ]  # fmt: skip
+
+
 def test_the_verdict_says_where_a_baseline_is_better(results, metrics) -> None:
     words = " ".join(evaluation_verdicts(replace(results, metrics=metrics(ours=0.4, theirs=0.99))))
     assert "weak at phylum" in words

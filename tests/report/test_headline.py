@@ -29,6 +29,11 @@ def test_half_of_the_reads_are_so_near_to_the_reference(make_study) -> None:
     half = 2 * reads[order[-1].asv] > sum(reads.values())
     words = make_headline(replace(results, answers=replace(results.answers, rows=rows)), ()).paragraphs[1]
     assert f"at most {'99.0' if half else '70.0'}\u00a0% identical to the nearest reference sequence." in words
+    same = [replace(row, nearest=0.7 if row is order[0] else 1.0) for row in order]
+    share = 100 * (1 - reads[order[0].asv] / sum(reads.values()))
+    words = make_headline(replace(results, answers=replace(results.answers, rows=same)), ()).paragraphs[1]
+    assert f"{share:.1f}\u00a0% of the reads are identical to a reference sequence." in words
+    assert "at most" not in words
     unknown = [replace(row, nearest=None) for row in rows]
     words = make_headline(replace(results, answers=replace(results.answers, rows=unknown)), ()).paragraphs[1]
     assert "identical" not in words

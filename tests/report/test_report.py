@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from abyssal.config.models import NoveltyConfig
-from abyssal.files import write_json
+from abyssal.files import sha256_file, write_json
 from abyssal.report.inputs import read_results
 from abyssal.report.render import render_report, write_report
 from abyssal.report.taxa_section import taxa_section
@@ -80,6 +80,20 @@ def test_the_file_loads_nothing_and_is_small(study, tmp_path: Path) -> None:
     assert "@import" not in source.split("<style>")[1].split("</style>")[0]
     assert target.stat().st_size < 8_000_000
     assert source.count("plotly.js v") == 1
+
+
+def test_two_files_of_one_name_have_a_digest_each(study) -> None:
+    for name in ("evaluate", "regression"):
+        (study.folder / name).mkdir()
+        write_json(study.folder / name / "metrics.json", {"of": name})
+    found = {name: study.folder / name / "metrics.json" for name in ("evaluate", "regression")}
+    files = replace(study.files(), metrics=found["evaluate"], regression=found["regression"])
+    digests = read_results(files, study.facts()).digests
+    assert {name: digests[f"{name}/metrics.json"] for name in found} == {
+        name: sha256_file(path) for name, path in found.items()
+    }
+    assert "metrics.json" not in digests
+    assert "ledger.tsv" in digests
 
 
 def test_the_same_study_gives_the_same_bytes(study, tmp_path: Path) -> None:
@@ -192,4 +206,8 @@ def test_the_estimated_novelty_stands_beside_the_stated_one(make_study, tmp_path
     told = taxa_section(read_results(replace(study.files(), novelty=tmp_path / "novelty.json"), study.facts()))
     assert "Of 40 ASVs on target" in told.paragraphs[1]
     assert "stated 25" in told.paragraphs[1]
+    one = replace(
+        read_results(study.files(), study.facts()), novelty={**found.as_json(NoveltyConfig()), "distinct_reads": 1}
+    )
+    assert "Of 1 ASV on target" in taxa_section(one).paragraphs[1]
     assert len(taxa_section(read_results(study.files(), study.facts())).paragraphs) == 1

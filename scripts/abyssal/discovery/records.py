@@ -79,8 +79,8 @@ class PutativeTaxon:
         """The record in plain words."""
         size = len(self.members)
         parts = [
-            f"{size} ASV{'s' if size > 1 else ''} with {self.reads:,} reads "
-            f"in {self.prevalence} of {len(self.sample_reads)} samples"
+            f"{size} ASV{'s' if size > 1 else ''} with {self.reads:,} read{'' if self.reads == 1 else 's'} "
+            f"in {self.prevalence} of {len(self.sample_reads)} sample{'' if len(self.sample_reads) == 1 else 's'}"
         ]
         if self.nearest_identity is not None:
             name = self.nearest_lineage.rpartition("; ")[2] or self.nearest_id

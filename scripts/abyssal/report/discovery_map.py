@@ -60,8 +60,8 @@ def discovery_map(results: StudyResults) -> Figure:
     grouped = sum(bool(point["putative_taxon"]) for point in points)
     caption = (
         f"Map of {count(asvs)} of {plural(len(results.table.features), 'ASV')} (circles, area by reads)"
-        f"{anchors if len(points) > asvs else ''}; {count(grouped)} of the ASVs belong to putative taxa. Neighbours "
-        "are alike; distances across the map and the axes themselves mean nothing. Hover for the record."
+        f"{anchors if len(points) > asvs else ''}; {count(grouped)} of those shown belong to putative taxa. "
+        "Neighbours are alike; distances across the map and the axes themselves mean nothing. Hover for the record."
     )
     plain = {"showticklabels": False, "showgrid": False, "zeroline": False, "ticks": ""}
     layout = {

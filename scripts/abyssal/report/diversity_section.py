@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from abyssal.report.elements import OTHER_COLOUR, PALETTE, Figure, Section, Table, axis, count, decimal, label, plural
+from abyssal.report.elements import OTHER_COLOUR, PALETTE, Figure, Section, Table, axis, count, label, plural
 from abyssal.report.inputs import Row, StudyResults
 
 METRIC_NAMES = {"braycurtis": "Bray–Curtis (shares of reads)", "jaccard": "Jaccard (presence)"}
@@ -144,4 +144,4 @@ def _alpha_table(rows: Sequence[Row]) -> Table:
 
 
 def _number(cell: str, digits: int) -> str:
-    return decimal(float(cell) if cell else None, digits)
+    return f"{float(cell):,.{digits}f}" if cell else "–"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from abyssal.report.elements import Figure, Table, axis, count, decimal, label, percent, shorten
@@ -25,7 +27,8 @@ def _groups(metrics: Mapping[str, Any]) -> Table:
     for rank in list(reversed(metrics["ranks"]))[:_LOWEST]:
         ours = metrics["methods"][OURS]["ranks"][rank].get("groups", {})
         for kind, groups in ours.items():
-            for name, found in groups.items():
+            for name in in_reading_order(groups, metrics["ranks"]):
+                found = groups[name]
                 best = _best_peer(metrics, rank, kind, name)
                 rows.append(
                     [
@@ -42,6 +45,17 @@ def _groups(metrics: Mapping[str, Any]) -> Table:
         "of the true taxon. Errors: some of the queries asked once more with substitutions."
     )
     return Table(header, rows, caption, frozenset(range(3, 9)), shown=24)
+
+
+def in_reading_order(groups: Iterable[str], ranks: Sequence[str]) -> list[str]:
+    """Return names of groups by the first number in them, or from known to new at the highest rank."""
+    new = {"known": 0, **{f"new {rank}": place for place, rank in enumerate(reversed(ranks), start=1)}}
+
+    def place(name: str) -> float:
+        number = re.search(r"\d+(\.\d+)?", name)
+        return float(number[0]) if number else new.get(name, math.inf)
+
+    return sorted(groups, key=place)
 
 
 def _best_peer(metrics: Mapping[str, Any], rank: str, kind: str, name: str) -> str:

@@ -18,7 +18,7 @@ from abyssal.report.elements import (
     percent,
     plural,
 )
-from abyssal.report.evaluation_detail import confusion_figure, detail_tables
+from abyssal.report.evaluation_detail import confusion_figure, detail_tables, in_reading_order
 from abyssal.report.inputs import StudyResults
 from abyssal.report.metrics import OURS, Evaluation, RankScore, read_evaluation
 
@@ -113,7 +113,8 @@ def evaluation_section(results: StudyResults) -> Section | None:
     evaluation = read_evaluation(results.metrics)
     if evaluation is None:
         return None
-    strata = ", ".join(f"{count(amount)} {name}" for name, amount in evaluation.strata.items())
+    order = in_reading_order(evaluation.strata, evaluation.ranks)
+    strata = ", ".join(f"{count(evaluation.strata[name])} {name}" for name in order)
     paragraphs = [
         f"{plural(evaluation.queries, 'sequence')} were kept aside ({strata}) and the model was fitted anew on the "
         f"other {plural(evaluation.fitted, 'amplicon')}. All methods answer the same queries from the same reference. "

@@ -76,6 +76,9 @@ def _nearest(results: StudyResults) -> str:
     if not running or not running[-1]:
         return ""
     identity, _ = near[bisect_left(running, running[-1] / 2)]
+    if identity >= 1.0:
+        same = sum(number for found, number in near if found >= 1.0)
+        return f"{percent(same, running[-1])} of the reads are identical to a reference sequence."
     return f"Half of the reads are at most {percent(identity)} identical to the nearest reference sequence."
 
 

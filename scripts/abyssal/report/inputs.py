@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,11 +130,17 @@ def read_results(files: ReportFiles, facts: ReportFacts) -> StudyResults:
         ordination=read_rows(files.ordination) if files.ordination else (),
         novelty=read_json(files.novelty) if files.novelty else None,
         # The loaded sheet holds the paths of this machine; digests of the read files have a table of their own.
-        digests={
-            **facts.digests,
-            **{path.name: sha256_file(path) for role, path in inputs.items() if role != "libraries"},
-        },
+        digests={**facts.digests, **_digests(path for role, path in inputs.items() if role != "libraries")},
     )
+
+
+def _digests(paths: Iterable[Path]) -> dict[str, str]:
+    """Return the digest of each file by its name, with its folder where several files have that name."""
+    found = list(paths)
+    times = Counter(path.name for path in found)
+    return {
+        path.name if times[path.name] == 1 else f"{path.parent.name}/{path.name}": sha256_file(path) for path in found
+    }
 
 
 def read_rows(source: Path) -> list[dict[str, str]]:

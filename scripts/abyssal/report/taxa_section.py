@@ -106,8 +106,8 @@ def _novelty(found: Mapping[str, Any] | None) -> list[str]:
         for kind, name in names.items()
     )
     return [
-        f"Of {count(found['distinct_reads'])} ASVs on target, an estimated {shares}. Confidences hold for the stated "
-        "mix; where the estimate is far from it, state it as train.novelty."
+        f"Of {plural(found['distinct_reads'], 'ASV')} on target, an estimated {shares}. Confidences hold for the "
+        "stated mix; where the estimate is far from it, state it as train.novelty."
     ]
 
 
