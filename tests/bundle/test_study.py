@@ -77,6 +77,19 @@ def test_a_study_becomes_a_bundle(study: StudyFiles, tmp_path: Path, load_model:
     assert {"reference", "novel"} <= kinds
 
 
+def test_facts_about_names_are_those_of_studies_with_a_reference(
+    study: StudyFiles, tmp_path: Path, load_model: Callable
+) -> None:
+    names = {"Bound on over-classification", "Share of novel taxa"}
+    package(tmp_path / "bundle", study, load_model)
+    assert names <= set(open_bundle(tmp_path / "bundle").manifest.facts)
+    nameless = config(markers={"18S-V4": {}})
+    package(tmp_path / "bundle", study, load_model, nameless)
+    facts = open_bundle(tmp_path / "bundle").manifest.facts
+    assert facts["Reference"] == "none"
+    assert not names & set(facts)
+
+
 def test_packaging_again_replaces_and_gives_the_same_digest(
     study: StudyFiles, tmp_path: Path, load_model: Callable
 ) -> None:

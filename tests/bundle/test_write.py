@@ -175,6 +175,15 @@ def test_the_card_of_a_bundle_without_a_reference_lists_no_figures(bundle: Path)
     assert "format_version" not in card
 
 
+def test_the_card_of_a_bundle_without_a_reference_speaks_of_putative_taxa_alone(bundle: Path) -> None:
+    card = render_card(identity(ranks=()), bundle, {})
+    assert "`putative_taxon` is the taxon whose exemplar is nearest, where that is within the taxon's radius" in card
+    assert "`config.json` names the sample sheet.\n" in card
+    for claim in ("Naming amplicons", "calibrated probability", "not in the reference", "reference.fasta.gz` and"):
+        assert claim not in card
+        assert claim in render_card(identity(), bundle, {})
+
+
 def test_numbers_are_flattened_by_path() -> None:
     assert flatten_numbers({"b": {"c": 1}, "a": 0.5, "d": True, "e": [1], "f": "x"}) == [("a", 0.5), ("b.c", 1)]
 

@@ -87,10 +87,12 @@ def _ranks(lineages: Path | None) -> tuple[str, ...]:
 def _facts(config: Mapping[str, Any]) -> dict[str, str]:
     reference = config["marker"]["reference"]
     novelty = config["train"]["novelty"]
-    return {
-        "Study": str(config["study"]),
-        "Reference": f"{reference['name']} {reference['version']}" if reference else "none",
-        "Encoder": str(config["encoder"]["name"]),
+    facts = {"Study": str(config["study"]), "Reference": "none", "Encoder": str(config["encoder"]["name"])}
+    if not reference:
+        # No name is ever accepted, so nothing bounds or weighs names.
+        return facts
+    return facts | {
+        "Reference": f"{reference['name']} {reference['version']}",
         "Bound on over-classification": _bound(config["train"]),
         "Share of novel taxa": ", ".join(f"{rank} {share}" for rank, share in novelty.items()),
     }
