@@ -109,6 +109,19 @@ def test_new_families_become_taxa_and_everything_else_does_not(study: Study, tmp
     assert [verdicts[sequence_id(known)] for known in study.known] == ["explained"] * 3
 
 
+def test_an_exemplar_is_at_no_distance_from_itself(study: Study, tmp_path: Path) -> None:
+    """Vectors from disk are unit rows to the last digits of float32 only."""
+    out = tmp_path / "cluster"
+    vectors = kmer_profiles([record.sequence for record in read_records(tmp_path / "asvs.fasta")])
+    study.write_vectors("asvs", np.float32(1 - 1e-6) * vectors)
+    cluster_files(study.files(reference=False), out, SETTINGS.model_copy(update={"distance": 0.01}), seed=1)
+    members = table(out / "members.tsv")
+    assert {row["distance"] for row in members if row["role"] == "exemplar"} == {"0.000000"}
+    alone = [row for row in table(out / "putative_taxa.tsv") if row["size"] == "1"]
+    assert alone
+    assert {row["cohesion"] for row in alone} == {"1.000000"}
+
+
 def test_a_record_tells_what_the_study_knows(study: Study, tmp_path: Path) -> None:
     out = tmp_path / "cluster"
     cluster_files(study.files(), out, SETTINGS, seed=1)

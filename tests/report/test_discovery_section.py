@@ -44,6 +44,10 @@ def test_the_values_that_a_method_used_are_stated(results: StudyResults, method:
     assert text in words(replace(results, selection=selection.values()))
 
 
+def test_ids_are_promised_to_a_study_that_grows_only_with_its_earlier_run(results: StudyResults) -> None:
+    assert "and when it grows if cluster.previous names this run's cluster/ directory" in words(results)
+
+
 def test_groups_larger_than_the_study_are_told(results: StudyResults) -> None:
     settings = ClusterConfig(method="hdbscan", distance=0.3, min_cluster_size=1_000)
     selection = select(settings, None, expected=9, seed=1)

@@ -100,7 +100,7 @@ def describe_groups(
     taxa = []
     for number, (group, medoid) in enumerate(zip(groups, medoids, strict=True)):
         members = group.members(study)
-        distances = np.round(np.clip(1.0 - study.vectors[members] @ study.vectors[medoid], 0.0, 2.0), 6) + 0.0
+        distances = _distances(study, members, medoid)
         relative, place = nearest[number], None if named is None else named.reference
         taxa.append(
             PutativeTaxon(
@@ -141,6 +141,13 @@ def _medoid(study: StudyAmplicons, group: Group) -> int:
     # The weighted sum of cosines to all members is one product with their weighted sum: no n x n matrix.
     closeness = np.round(vectors @ (weights @ vectors) / weights.sum(), 6)
     return members[int(np.argmax(closeness))]
+
+
+def _distances(study: StudyAmplicons, members: Sequence[int], medoid: int) -> NDArray[np.float32]:
+    """Return the cosine distance of each member to the exemplar, whose own is 0 however float32 rounds its length."""
+    distances = np.round(np.clip(1.0 - study.vectors[members] @ study.vectors[medoid], 0.0, 2.0), 6) + 0.0
+    distances[members.index(medoid)] = 0.0
+    return np.asarray(distances, dtype=np.float32)
 
 
 def _consensus(study: StudyAmplicons, members: Sequence[int], medoid: int) -> str:

@@ -67,13 +67,14 @@ def _words(results: StudyResults) -> list[str]:
             f"Of {plural(len(results.verdicts), 'ASV')}, {count(verdicts['explained'])} lie within the distance at "
             f"which reference amplicons find each other, {count(verdicts['beyond'])} lie beyond it and were grouped, "
             f"{count(verdicts['satellite'])} are errors of a far more abundant ASV and follow it, and "
-            f"{count(verdicts['off_target'])} are no more like the reference than chance allows and are set aside as "
-            "off target."
+            f"{count(verdicts['off_target'])} are set aside as off target: no more like the reference than chance "
+            "allows, or little more and of a length that the marker does not have."
         )
     words.append(
         f"{plural(len(results.putative_taxa), 'putative taxon holds', 'putative taxa hold')} {plural(asvs, 'ASV')} "
         f"with {plural(reads, 'read')} ({percent(reads, total)} of all). An id stays the same when the study is run "
-        "again or grows; what a record says about rank and relatives is a guide, not a name."
+        "again, and when it grows if cluster.previous names this run's cluster/ directory; what a record says about "
+        "rank and relatives is a guide, not a name."
     )
     words += [*_since_the_earlier_run(results), _fineness(results)]
     if results.putative_taxa:
