@@ -82,6 +82,19 @@ def _words(results: StudyResults) -> list[str]:
     return words
 
 
+def _named_off_target(results: StudyResults) -> list[str]:
+    """Say how many ASVs were set aside and bear a name: the classifier turns reads round, the grouping does not."""
+    aside = {row["asv"] for row in results.verdicts if row["verdict"] == "off_target"}
+    named = sum(answer.accepted >= 0 for answer in results.answers.rows if answer.asv in aside)
+    if not named:
+        return []
+    return [
+        f"{plural(named, 'ASV')} of those set aside {'has' if named == 1 else 'have'} an accepted name all the same: "
+        "names are looked for on both strands, putative taxa in primer orientation only. Ready-made ASVs that stand "
+        "backwards are best turned before the study."
+    ]
+
+
 def _since_the_earlier_run(results: StudyResults) -> list[str]:
     """Say what became of an earlier run's taxa; nothing where no earlier run was given."""
     fates = Counter(row["fate"] for row in results.changes)
