@@ -70,6 +70,7 @@ def _words(results: StudyResults) -> list[str]:
             f"{count(verdicts['off_target'])} are set aside as off target: no more like the reference than chance "
             "allows, or little more and of a length that the marker does not have."
         )
+        words += _named_off_target(results)
     words.append(
         f"{plural(len(results.putative_taxa), 'putative taxon holds', 'putative taxa hold')} {plural(asvs, 'ASV')} "
         f"with {plural(reads, 'read')} ({percent(reads, total)} of all). An id stays the same when the study is run "
