@@ -44,6 +44,14 @@ def test_minimal_config_has_all_defaults() -> None:
             {"package": {"version": 5.0}},
             "package.version: Input should be a valid string (got 5.0); write it in quotes",
         ),
+        (
+            {"preprocess": {"screen": {"reference_identity": 0.7}}},
+            "preprocess.screen.reference_identity: compares ASVs with a reference, and no marker has one; give",
+        ),
+        (
+            {"preprocess": {"chimeras": {"reference": True}}},
+            "preprocess.chimeras.reference: compares ASVs with a reference, and no marker has one; give",
+        ),
     ],
     ids=[
         "section",
@@ -56,12 +64,20 @@ def test_minimal_config_has_all_defaults() -> None:
         "nothing below a marker",
         "number for a section",
         "number for a text",
+        "screen without a reference",
+        "chimeras without a reference",
     ],
 )
 def test_wrong_config_says_where_and_how_to_mend(change: dict[str, object], expected: str) -> None:
     with pytest.raises(ConfigError, match="problem") as caught:
         load_config({**MINIMAL, **change})
     assert expected in str(caught.value)
+
+
+def test_one_marker_with_a_reference_is_enough_for_the_screens_that_compare_with_it() -> None:
+    markers = {"named": {"reference": {"fasta": "f"}}, "nameless": {}}
+    preprocess = {"screen": {"reference_identity": 0.7}, "chimeras": {"reference": True}}
+    assert load_config({**MINIMAL, "markers": markers, "preprocess": preprocess}).preprocess.screen.reference_identity
 
 
 def test_all_problems_are_reported_at_once() -> None:

@@ -25,14 +25,34 @@ def load_config(values: Mapping[str, Any], *, source: str = "config") -> Abyssal
         source: what error messages call it.
 
     Raises:
-        ConfigError: lists every unknown key (with the nearest valid one) and every value out of range.
+        ConfigError: lists every unknown key (with the nearest valid one) and every value out of range; or the screens
+            that compare with a reference where no marker has one.
     """
     try:
-        return AbyssalConfig.model_validate(dict(values))
+        config = AbyssalConfig.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
-        message = f"{source} has {len(lines)} problem(s):\n" + "\n".join(f"  - {line}" for line in lines)
-        raise ConfigError(message) from error
+        raise _refused(source, [_describe(problem) for problem in error.errors()]) from error
+    idle = _screens_without_reference(config)
+    if idle:
+        raise _refused(source, idle)
+    return config
+
+
+def _refused(source: str, lines: Sequence[str]) -> ConfigError:
+    return ConfigError(f"{source} has {len(lines)} problem(s):\n" + "\n".join(f"  - {line}" for line in lines))
+
+
+def _screens_without_reference(config: AbyssalConfig) -> list[str]:
+    """Say which screens were asked for that nothing could be compared with: every ASV would pass them unseen."""
+    if any(marker.reference is not None for marker in config.markers.values()):
+        return []
+    chimeras, screen = config.preprocess.chimeras, config.preprocess.screen
+    asked = {
+        "preprocess.chimeras.reference": chimeras is not None and chimeras.reference,
+        "preprocess.screen.reference_identity": screen.reference_identity is not None,
+    }
+    wanted = "compares ASVs with a reference, and no marker has one; give markers.<marker>.reference, or leave it out"
+    return [f"{key}: {wanted}" for key, given in asked.items() if given]
 
 
 def _describe(problem: ErrorDetails) -> str:
