@@ -81,6 +81,9 @@ def test_one_putative_taxon_holds_and_points_that_are_not_shown_are_not_counted(
     one = replace(results, putative_taxa=results.putative_taxa[:1], points=())
     assert "1 putative taxon holds 3 ASVs" in words(one)
     assert "are errors of a far more abundant ASV and follow it, " in words(one)
+    assert {figure.name: figure for figure in discovery_section(one).figures}["where"].caption.startswith(
+        "Reads of the largest putative taxon in "
+    )
     figures = {figure.name: figure for figure in discovery_section(results).figures}
     grouped = sum(bool(point["putative_taxon"]) for point in results.points)
     assert f"; {grouped} of those shown belong to putative taxa." in figures["map"].caption

@@ -83,6 +83,10 @@ def _words(results: StudyResults) -> list[str]:
     return words
 
 
+def _largest(number: int) -> str:
+    return "largest putative taxon" if number == 1 else f"{number:,} largest putative taxa"
+
+
 def _named_off_target(results: StudyResults) -> list[str]:
     """Say how many ASVs were set aside and bear a name: the classifier turns reads round, the grouping does not."""
     aside = {row["asv"] for row in results.verdicts if row["verdict"] == "off_target"}
@@ -201,7 +205,7 @@ def _where(results: StudyResults) -> Figure:
     }  # fmt: skip
     order = "ordered by depth" if depths else "in the order of the table"
     caption = (
-        f"Reads of the {len(records)} largest putative taxa in {len(samples)} samples, {order}; empty cells have none."
+        f"Reads of the {_largest(len(records))} in {plural(len(samples), 'sample')}, {order}; empty cells have none."
         f"{' Behind an id stands its nearest named relative.' if any(row['nearest_id'] for row in records) else ''}"
     )
     layout = {
