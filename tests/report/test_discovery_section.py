@@ -89,11 +89,14 @@ def test_one_putative_taxon_holds_and_points_that_are_not_shown_are_not_counted(
     assert f"; {grouped} of those shown belong to putative taxa." in figures["map"].caption
 
 
-def test_names_of_asvs_that_were_set_aside_are_told(results: StudyResults) -> None:
-    assert "all the same" not in words(results)
+def test_names_of_ready_made_asvs_that_were_set_aside_are_told(results: StudyResults) -> None:
     named = [answer.asv for answer in results.answers.rows if answer.accepted >= 0]
     verdicts = [{**row, "verdict": "off_target"} if row["asv"] in named[:2] else row for row in results.verdicts]
-    assert "2 ASVs of those set aside have an accepted name all the same" in words(replace(results, verdicts=verdicts))
+    from_reads = replace(results, verdicts=verdicts)
+    ready = [{**row, "kind": "asvs"} for row in results.libraries]
+    assert "all the same" not in words(from_reads)
+    assert "all the same" not in words(replace(results, libraries=ready))
+    assert "2 ASVs of those set aside have an accepted name" in words(replace(from_reads, libraries=ready))
 
 
 def test_what_became_of_an_earlier_run_is_told(results: StudyResults) -> None:

@@ -88,15 +88,17 @@ def _largest(number: int) -> str:
 
 
 def _named_off_target(results: StudyResults) -> list[str]:
-    """Say how many ASVs were set aside and bear a name: the classifier turns reads round, the grouping does not."""
+    """Say how many ready-made ASVs were set aside and bear a name: names are looked for on both strands."""
+    if not any(row.get("kind") == "asvs" for row in results.libraries):
+        return []
     aside = {row["asv"] for row in results.verdicts if row["verdict"] == "off_target"}
     named = sum(answer.accepted >= 0 for answer in results.answers.rows if answer.asv in aside)
     if not named:
         return []
     return [
-        f"{plural(named, 'ASV')} of those set aside {'has' if named == 1 else 'have'} an accepted name all the same: "
-        "names are looked for on both strands, putative taxa in primer orientation only. Ready-made ASVs that stand "
-        "backwards are best turned before the study."
+        f"{plural(named, 'ASV')} of those set aside {'has' if named == 1 else 'have'} an accepted name all the same. "
+        "Ready-made ASVs may stand backwards: names are looked for on both strands, putative taxa in primer "
+        "orientation only. Turn such ASVs before the study to have them grouped."
     ]
 
 
