@@ -70,7 +70,7 @@ def test_the_gpu_kernel_takes_what_it_is_given() -> None:
     """No GPU computes here: PyTorch checks the call against the kernel's own declaration."""
     attention = UnpaddedAttention(torch.ones(8, 33, dtype=torch.bool), 24, torch.bfloat16)
     with FakeTensorMode():
-        attention._lengths = torch.empty(8, dtype=torch.int64, device="cuda")
+        attention._starts = torch.empty(9, dtype=torch.int32, device="cuda")
         states = torch.empty(8 * 33, 4, 24, dtype=torch.bfloat16, device="cuda")
         attended = attention._by_kernel(states, states, states)
     assert (attended.shape, attended.dtype, attended.device) == (states.shape, states.dtype, states.device)

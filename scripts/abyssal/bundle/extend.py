@@ -23,11 +23,10 @@ from abyssal.references.build import BuildReport, BuildSettings, build_reference
 from abyssal.references.formats import open_reference
 from abyssal.references.markers import ResolvedMarker
 from abyssal.references.model import AmpliconReference
-from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.extend import Extension, check_ranks, extend_model, extend_reference
 from abyssal.taxonomy.model import ENCODER_FOLDER, EXEMPLAR_FILE, PUTATIVE_FILE, Model, read_preprocessing, save_model
-from abyssal.taxonomy.pseudo import with_pseudo_labels
+from abyssal.taxonomy.pseudo import read_exemplars, with_pseudo_labels
 
 logger = logging.getLogger(__name__)
 
@@ -124,18 +123,14 @@ def _refitted(bundle: Bundle, classifier: Classifier, model: Model) -> Model:
         message = f"{bundle.directory}: {CONFIG} does not say how the model was trained; add the taxa without refitting"
         raise BundleError(message)
     settings = TrainConfig(**config["train"])
-    exemplars = _pseudo_labels(bundle) if settings.pseudo_labels else []
+    file = _optional(bundle.directory / EXEMPLAR_FILE) if settings.pseudo_labels else None
+    exemplars = [] if file is None else read_exemplars(file)
     # Putative taxa enter after the fit here, too: what clustering made of reads calibrates nothing.
     reference, kept = _without({name for name, _ in exemplars}, model.index.reference)
     fitted = fit_model(
         reference, model.index.vectors[kept], classifier.encoder, settings=settings, seed=int(config["seed"])
     )
     return with_pseudo_labels(fitted, classifier.encoder, classifier.marker, exemplars)
-
-
-def _pseudo_labels(bundle: Bundle) -> list[tuple[str, str]]:
-    file = _optional(bundle.directory / EXEMPLAR_FILE)
-    return [] if file is None else [(record.id, record.sequence) for record in read_records(file)]
 
 
 def _without(accessions: set[str], reference: AmpliconReference) -> tuple[AmpliconReference, list[int]]:

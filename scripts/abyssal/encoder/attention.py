@@ -58,7 +58,7 @@ class UnpaddedAttention:
 
     def __init__(self, visible: Tensor, channels: int, dtype: torch.dtype) -> None:
         positions = torch.arange(visible.shape[1], device=visible.device).expand_as(visible)[visible]
-        self._lengths = visible.sum(dim=1)
+        self._starts = functional.pad(visible.sum(dim=1).cumsum(0), (1, 0)).to(torch.int32)
         self._longest = visible.shape[1]
         self._cosine, self._sine = _rotary_table(positions, channels, dtype)
 
@@ -66,15 +66,15 @@ class UnpaddedAttention:
         query, key = _rotate(query, self._cosine, self._sine), _rotate(key, self._cosine, self._sine)
         if query.is_cuda and query.dtype in {torch.float16, torch.bfloat16}:
             return self._by_kernel(query, key, value)
-        lengths = self._lengths.tolist()
-        rows = zip(*(torch.split(part, lengths) for part in (query, key, value)), strict=True)
+        between = self._starts[1:-1].tolist()
+        rows = zip(*(torch.tensor_split(part, between) for part in (query, key, value)), strict=True)
         return torch.cat([_attend_alone(*row) for row in rows])
 
     def _by_kernel(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         from torch.nn.attention.varlen import varlen_attn
 
-        starts = functional.pad(self._lengths.cumsum(0), (1, 0)).to(torch.int32)
-        attended = varlen_attn(query, key, value, starts, starts, self._longest, self._longest, num_splits=1)
+        starts, longest = self._starts, self._longest
+        attended = varlen_attn(query, key, value, starts, starts, longest, longest, num_splits=1)
         return attended if isinstance(attended, Tensor) else attended[0]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from abyssal.report.elements import OTHER_COLOUR, PALETTE, Figure, Section, Table, axis, count, label, plural
+from abyssal.report.elements import OTHER_COLOUR, PALETTE, Figure, Section, Table, axis, count, decimal, label, plural
 from abyssal.report.inputs import Row, StudyResults
 
 OURS = "embedding"
@@ -52,8 +52,8 @@ def _in_words(name: str, found: Mapping[str, Any]) -> str:
 def _table(measured: Mapping[str, Mapping[str, Any]]) -> Table:
     rows = [
         [
-            name, method, _plain(values["mae"], digits), _between(values["mae_interval"], digits),
-            _plain(values["r2"], 3), _between(values["r2_interval"], 2),
+            name, method, decimal(values["mae"], digits), _between(values["mae_interval"], digits),
+            decimal(values["r2"], 3), _between(values["r2_interval"], 2),
             _between(values["mae_below_mean_predictor_interval"], digits), count(found["samples"]),
         ]
         for name, found in measured.items()
@@ -78,10 +78,6 @@ def _ordered(methods: Iterable[str]) -> list[str]:
 def _decimals(error: float) -> int:
     """Return how many decimals show three digits of an error: one from 10 on, four for a pH missed by .05."""
     return max(1, 2 - math.floor(math.log10(error))) if error > 0 else 1
-
-
-def _plain(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _between(interval: Sequence[float] | None, digits: int) -> str:

@@ -10,14 +10,21 @@ reference, so nothing that clustering did enters what confidences are measured o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from abyssal.encoder.interface import Encoder
 from abyssal.references.model import AmpliconReference, Lineage
+from abyssal.sequences.records import read_records
 from abyssal.taxonomy.classifications import Classifications, Source
 from abyssal.taxonomy.classifier import Classifier
 from abyssal.taxonomy.extend import extend_model, extend_reference
 from abyssal.taxonomy.model import MarkerSpec, Model
 from abyssal.taxonomy.putative import no_putative_taxa
+
+
+def read_exemplars(source: Path) -> list[tuple[str, str]]:
+    """Return the (putative taxon, sequence) pairs of a FASTA of exemplars."""
+    return [(record.id, record.sequence) for record in read_records(source)]
 
 
 def with_pseudo_labels(

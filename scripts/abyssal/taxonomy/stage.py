@@ -24,7 +24,7 @@ from abyssal.taxonomy.fallback import Budget, Fallback, Revision
 from abyssal.taxonomy.fit import fit_model
 from abyssal.taxonomy.mixture import KINDS, estimate_mixture, kinds_of
 from abyssal.taxonomy.model import EXEMPLAR_FILE, PUTATIVE_FILE, MarkerSpec, save_model
-from abyssal.taxonomy.pseudo import with_pseudo_labels
+from abyssal.taxonomy.pseudo import read_exemplars, with_pseudo_labels
 from abyssal.taxonomy.threads import usable_threads
 
 logger = logging.getLogger(__name__)
@@ -63,8 +63,7 @@ def train_files(
         vectors = read_vectors(files.reference_vectors, fasta=files.reference, encoder_digest=encoder.digest).values
     model = fit_model(reference, vectors, encoder, settings=settings, seed=seed)
     if settings.pseudo_labels:
-        exemplars = [(record.id, record.sequence) for record in read_records(files.exemplars)]
-        model = with_pseudo_labels(model, encoder, marker, exemplars)
+        model = with_pseudo_labels(model, encoder, marker, read_exemplars(files.exemplars))
     save_model(model, model_directory, encoder=stored, marker=marker, batch_size=batch_size)
     shutil.copyfile(files.putative_taxa, model_directory / PUTATIVE_FILE)
     shutil.copyfile(files.exemplars, model_directory / EXEMPLAR_FILE)
