@@ -220,7 +220,7 @@ def test_training_teaches_both_branches(corpora: tuple[MarkerCorpus, ...], tmp_p
     network = starting_network(TINY, corpora, seed=1)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     run = settings(masked_steps=10, contrast_steps=120, measure_every=130, batch_size=64, deep_learning_rate=3e-3)
-    batch = ViewMaker(corpora, Augmentation(), batch_size=32, k=TINY.kmer_size, seed=9).batch(0)
+    batch = ViewMaker(corpora, Augmentation(), batch_size=32, sizes=TINY, seed=9).batch(0)
 
     def deep_contrast() -> float:
         with torch.inference_mode():

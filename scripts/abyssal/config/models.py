@@ -214,7 +214,12 @@ class PretrainConfig(Section):
         [], description="FASTA files (benchmark queries) whose ids and sequences are kept out of the training."
     )
     size: Literal["small", "base"] = Field(
-        "small", description="small (1.4 million parameters) trains on a CPU; base (9.6 million) wants a GPU."
+        "small",
+        description="small has 1.4 million parameters; base has 8.5 million, 4.2 of them without a deep branch. A deep "
+        "branch that no step trains is not made; that of base wants a GPU.",
+    )
+    metric_steps: Annotated[int, Field(ge=0)] = Field(
+        0, description="Steps that learn the wide branch's metric, before the other two stages."
     )
     masked_steps: Annotated[int, Field(ge=0)] = Field(20, description="Steps of masked modelling (batches).")
     contrast_steps: Annotated[int, Field(ge=0)] = Field(200, description="Steps of supervised contrast (batches).")

@@ -169,9 +169,9 @@ class TorchEncoder:
 
     @torch.inference_mode()
     def _embed_batch(self, batch: list[str], columns: int) -> NDArray[np.float32]:
-        k = self._network.sizes.kmer_size
-        profiles = np.zeros((self._batch_size, 4**k), dtype=np.float32)
-        profiles[: len(batch)] = kmer_profiles(batch, k=k)
+        sizes = self._network.sizes
+        profiles = np.zeros((self._batch_size, 4**sizes.kmer_size), dtype=np.float32)
+        profiles[: len(batch)] = kmer_profiles(batch, k=sizes.kmer_size, skip=sizes.kmer_skip)
         ids = letter_ids(batch if self._use_deep else [], rows=self._batch_size, columns=columns)
         counted = torch.from_numpy(profiles).to(self._device)
         if self._program is None:

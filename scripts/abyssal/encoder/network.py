@@ -1,12 +1,12 @@
 """The network of the Abyssal encoder: a wide k-mer branch, a deep transformer branch, one unit vector.
 
-The wide branch starts as a projection of 6-mer profiles onto their principal directions, which keeps cosines, so that
+The wide branch starts as a projection of k-mer profiles onto their principal directions, which keeps cosines, so that
 an untrained model already searches as well as k-mers do; a residual network that starts at zero refines it. The deep
 branch (convolutions, rotary transformer layers, attention pooling) is added through a gate that starts at zero:
 training may use it, but cannot start worse for it.
 
-This module needs PyTorch alone. ``modeling`` wraps it for ``transformers``, whose import takes longer than everything
-else a classification of a few reads does.
+This module does without ``transformers``: ``modeling`` wraps it for that library, whose import takes longer than
+everything else a classification of a few reads does.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from abyssal.encoder.attention import Attention, PaddedAttention, UnpaddedAttention
+from abyssal.encoder.kmers import window_places
 from abyssal.encoder.letters import BASE_SHARES, PADDING
 
 LARGEST_KMER = 10
@@ -32,8 +33,9 @@ class EncoderSizes:
 
     Attributes:
         kmer_size: letters of a k-mer of the wide branch (bases).
+        kmer_skip: every so many-th letter of a k-mer's window is passed over (2 or more); 0 passes over none.
         dimension: length of the vectors.
-        residual_width: hidden units of the wide branch's residual network.
+        residual_width: hidden units of the wide branch's residual network; 0 leaves it out.
         stem_width: channels of the first convolution.
         stem_kernel, stem_stride: window and step of the first convolution (bases).
         patch_kernel, patch_stride: window and step of the second convolution (positions of the first one).
@@ -44,6 +46,7 @@ class EncoderSizes:
     """
 
     kmer_size: int = 5
+    kmer_skip: int = 0
     dimension: int = 384
     residual_width: int = 512
     stem_width: int = 64
@@ -70,14 +73,20 @@ class EncoderSizes:
                 message = f"{name} is {size}; expected 0 to {most}"
                 raise ValueError(message)
         found = cls(**sizes)
+        if found.kmer_skip == 1:
+            message = "kmer_skip is 1; expected 0 (no letter is passed over) or 2 and more"
+            raise ValueError(message)
         if found.layers and (not found.heads or found.width % (2 * found.heads)):
             message = f"width is {found.width} and heads {found.heads}; each head needs an even number of channels"
             raise ValueError(message)
         return found
 
 
-PRESETS = {"small": EncoderSizes(), "base": EncoderSizes(width=320, layers=8, heads=5)}
-"""Sizes by name: 1.4 million parameters for CPUs, and 9.6 million, which want a GPU to be trained."""
+PRESETS = {
+    "small": EncoderSizes(),
+    "base": EncoderSizes(kmer_size=6, kmer_skip=3, dimension=1024, residual_width=0, width=256, layers=6),
+}
+"""Sizes by name: 1.4 and 8.5 million parameters; half of the latter are the deep branch's, which wants a GPU."""
 
 
 @dataclass(frozen=True)
@@ -98,22 +107,27 @@ class NetworkOutput:
 
 
 class WideBranch(nn.Module):
-    """k-mer profile to vector: a bias-free projection plus a residual network that starts at zero."""
+    """k-mer profile to vector: a bias-free projection plus, where there is one, a residual network that starts at 0."""
 
     def __init__(self, sizes: EncoderSizes) -> None:
         super().__init__()
         kmers = 4**sizes.kmer_size
         self.scale = kmers**0.5
         self.projection = nn.Linear(kmers, sizes.dimension, bias=False)
-        self.expand = nn.Linear(kmers, sizes.residual_width)
-        self.contract = nn.Linear(sizes.residual_width, sizes.dimension, bias=False)
-        nn.init.zeros_(self.contract.weight)
+        self.refines = bool(sizes.residual_width)
+        if self.refines:
+            self.expand = nn.Linear(kmers, sizes.residual_width)
+            self.contract = nn.Linear(sizes.residual_width, sizes.dimension, bias=False)
+            nn.init.zeros_(self.contract.weight)
 
     def forward(self, profiles: Tensor) -> Tensor:
+        projected: Tensor = self.projection(profiles)
+        if not self.refines:
+            return projected
         # A unit row has entries of about 1 / scale; the hidden units want entries of about 1.
         refined: Tensor = self.contract(functional.gelu(self.expand(profiles * self.scale)))
         # A profile without any window stays at zero instead of becoming what the biases say.
-        return self.projection(profiles) + refined * (profiles.sum(dim=1, keepdim=True) > 0)  # type: ignore[no-any-return]
+        return projected + refined * (profiles.sum(dim=1, keepdim=True) > 0)
 
 
 class TransformerLayer(nn.Module):
@@ -221,7 +235,7 @@ class EncoderNetwork(nn.Module):
             use_deep: run the deep branch; None runs it unless its gate is closed.
         """
         if profiles is None:
-            profiles = profiles_of_letters(letters, self.sizes.kmer_size)
+            profiles = profiles_of_letters(letters, self.sizes.kmer_size, self.sizes.kmer_skip)
         deep = tokens = mask = None
         if self.deep is not None and (self.reads_letters if use_deep is None else use_deep):
             deep, tokens, mask = self.deep(letters[:, : self.sizes.max_bases])
@@ -235,11 +249,13 @@ class EncoderNetwork(nn.Module):
         return functional.normalize(vectors, dim=1)
 
 
-def profiles_of_letters(letters: Tensor, k: int) -> Tensor:
+def profiles_of_letters(letters: Tensor, k: int, skip: int = 0) -> Tensor:
     """Return what ``kmers.kmer_profiles`` returns, from (n, length) letter ids."""
     counts = torch.zeros(letters.shape[0], 4**k, device=letters.device)
-    if letters.shape[1] >= k:
-        windows = letters.long().unfold(1, k, 1)
+    places = torch.from_numpy(window_places(k, skip)).to(letters.device)
+    span = int(places[-1]) + 1
+    if letters.shape[1] >= span:
+        windows = letters.long().unfold(1, span, 1)[:, :, places]
         whole = ((windows >= 1) & (windows <= 4)).all(dim=2)
         powers = 4 ** torch.arange(k - 1, -1, -1, device=letters.device)
         numbers = ((windows - 1) * powers).sum(dim=2).masked_fill(~whole, 0)

@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 PYTHONPATH=tests python -m benchmarks.encoder.judged [DIRECTORY_OF_AN_ENCODER]
 
 Needs the data beside the checkout (or ABYSSAL_SHARED_DATA) and vsearch; about two minutes of one core. The page is
-written to JUDGED.md beside this file; RESULTS.md says what it means. Thresholds of grouping are chosen on other
+written to JUDGED.md beside this file (of another than the default encoder, to JUDGED-name.md); RESULTS.md says what it
+means. Thresholds of grouping are chosen on other
 held-out species than the reported.
 """
 
@@ -62,17 +63,19 @@ def main() -> None:
         _speed({OURS: encoder, KMERS: KmerEncoder(), "untrained small encoder, gate open": _open_gate()}),
         _padding(corpora, reads_letters=load_network(directory).reads_letters),
     ]
-    (HERE / "JUDGED.md").write_text("\n".join(parts), encoding="utf-8")
+    page = "JUDGED.md" if directory.resolve() == ENCODER else f"JUDGED-{directory.name}.md"
+    (HERE / page).write_text("\n".join(parts), encoding="utf-8")
 
 
 def _head(directory: Path) -> str:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, check=True, capture_output=True, text=True
     ).stdout.strip()  # fmt: skip
+    argument = "" if directory.resolve() == ENCODER else f" resources/encoders/{directory.name}"
     today = datetime.datetime.now(tz=datetime.UTC).date()
     return f"""# The encoder beside its peers
 
-Written by `PYTHONPATH=tests python -m benchmarks.encoder.judged` on {today}, commit {commit}, {vsearch_version()},
+Written by `PYTHONPATH=tests python -m benchmarks.encoder.judged{argument}` on {today}, commit {commit}, {vsearch_version()},
 PyTorch {torch.__version__}, Python {platform.python_version()}.
 Encoder: `{directory.name}` {encoder_digest(directory)[:12]}. Queries are the reported half of the taxa that
 `abyssal.splits` holds out, at most five a species; all methods search the same amplicons. Differences are points with

@@ -19,7 +19,7 @@ def write_card(target: Path, record: Mapping[str, Any], metrics: Mapping[str, An
         _front(),
         _training(record, progress),
         _accuracy_table(metrics),
-        _verdict(metrics),
+        _verdict(metrics, has_deep=bool(record["sizes"]["layers"])),
         _novelty_table(metrics),
         _limits(),
     ]
@@ -43,14 +43,25 @@ def _training(record: Mapping[str, Any], progress: Progress) -> str:
         left_out = ", ".join(f"{count} ({reason})" for reason, count in row["left_out"].items() if count)
         lines.append(f"| {row['marker']} | {row['trained_on']:,} | {left_out or 'none'} |")
     lines.append(
-        f"\n{record['loop']['masked_steps']} steps of masked modelling, then supervised contrast at species, genus and "
-        f"family; stopped at step {progress.step}, kept the weights of step {progress.best_step} (the best on "
-        "held-out taxa; step 0 is the closed-form start of the wide branch, with the gate of the deep branch shut). "
+        f"\n{_stages(record)}; stopped at step {progress.step}, kept the weights of step {progress.best_step} (the "
+        "best on held-out taxa; step 0 is the closed-form start of the wide branch, the deep branch's gate shut). "
         "Everything needed to repeat it: `training_config.json`; how it went: `curve.tsv`, below; which sequences it "
         "has seen: `training_hashes.safetensors` (first 64 bits of the MD5 of each training amplicon, sorted).\n\n"
         "![Score, losses and gate by step](curve.svg)\n"
     )
     return "\n".join(lines)
+
+
+def _stages(record: Mapping[str, Any]) -> str:
+    loop, stages = record["loop"], []
+    if record["metric"]["steps"]:
+        stages.append(f"{record['metric']['steps']} steps that learn the metric of the wide branch")
+    if record["sizes"]["layers"]:
+        stages.append(f"{loop['masked_steps']} steps of masked modelling")
+        stages.append("supervised contrast at species, genus and family")
+    else:
+        stages.append("no step for a deep branch, which these weights do not have")
+    return ", then ".join(stages).capitalize()
 
 
 def _accuracy_table(metrics: Mapping[str, Any]) -> str:
@@ -72,19 +83,18 @@ def _accuracy_table(metrics: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _verdict(metrics: Mapping[str, Any]) -> str:
+def _verdict(metrics: Mapping[str, Any], *, has_deep: bool) -> str:
     sentences = []
-    for name, against in (
-        ("encoder - kmers", "6-mer cosine"),
-        ("encoder - wide", "the same weights without the deep branch"),
-    ):
+    peers = [("encoder - kmers", "6-mer cosine"), ("encoder - wide", "the same weights without the deep branch")]
+    for name, against in peers if has_deep else peers[:1]:
         pooled = _pooled(metrics["differences"][name])
         if pooled is not None:
             sentences.append(
                 f"Against {against}, over all {pooled['queries']:,} queries of new species and new genera: "
                 f"{_with_interval(pooled)}; {_judgement(pooled)}."
             )
-    return "\n".join(["## Verdict\n", *sentences, f"\nMean absolute value of the gate: {metrics['gate']:.4f}.\n"])
+    gate = f"Mean absolute value of the gate: {metrics['gate']:.4f}." if has_deep else "There is no deep branch."
+    return "\n".join(["## Verdict\n", *sentences, f"\n{gate}\n"])
 
 
 def _novelty_table(metrics: Mapping[str, Any]) -> str:

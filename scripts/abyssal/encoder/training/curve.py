@@ -11,6 +11,7 @@ CURVE_FILE = "curve.tsv"
 PICTURE_FILE = "curve.svg"
 _PANELS = {
     "score": "score on held-out taxa",
+    "neighbourhood": "loss of the nearest neighbour's name",
     "masked": "loss of masked letters",
     "contrast": "loss of the contrast",
     "deep_contrast": "loss of the deep branch's contrast",

@@ -9,6 +9,7 @@ apart (within-class covariance normalisation, Hatch et al. 2006). Measured on th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,39 @@ _MOST_AMPLICONS = 5
 """A genus counts as if it had at most this many amplicons more than one."""
 
 
-def starting_projection(corpora: Sequence[MarkerCorpus], *, k: int, dimension: int) -> NDArray[np.float32]:
-    """Return the (dimension, 4**k) float32 projection; training profiles become vectors of mean length 1."""
-    directions = principal_directions(corpora, k=k, dimension=dimension)
-    vectors = [_project(corpus, directions, k) for corpus in corpora]
+@dataclass(frozen=True)
+class StartingPoint:
+    """What the wide branch starts from.
+
+    Attributes:
+        directions: (dimension, 4**k) float32 orthonormal rows, the most important first.
+        metric: (dimension, dimension) float32, symmetric.
+        length: mean length of the training amplicons' projected profiles under the metric.
+        vectors: for each marker the (n, dimension) float32 projected profiles, before the metric.
+    """
+
+    directions: NDArray[np.float32]
+    metric: NDArray[np.float32]
+    length: float
+    vectors: tuple[NDArray[np.float32], ...]
+
+    def projection(self) -> NDArray[np.float32]:
+        """Return the (dimension, 4**k) float32 projection; training profiles become vectors of mean length 1."""
+        return np.ascontiguousarray(self.metric @ self.directions / np.float32(self.length), dtype=np.float32)
+
+
+def starting_point(corpora: Sequence[MarkerCorpus], *, k: int, dimension: int, skip: int = 0) -> StartingPoint:
+    """Return the directions and the metric of the training amplicons' profiles."""
+    directions = principal_directions(corpora, k=k, dimension=dimension, skip=skip)
+    vectors = tuple(_project(corpus, directions, k, skip) for corpus in corpora)
     metric = genus_metric(corpora, vectors)
     lengths = np.concatenate([np.linalg.norm(own @ metric, axis=1) for own in vectors])
-    return np.ascontiguousarray(metric @ directions / lengths.mean(), dtype=np.float32)
+    return StartingPoint(directions, metric, float(lengths.mean()), vectors)
 
 
-def principal_directions(corpora: Sequence[MarkerCorpus], *, k: int, dimension: int) -> NDArray[np.float32]:
+def principal_directions(
+    corpora: Sequence[MarkerCorpus], *, k: int, dimension: int, skip: int = 0
+) -> NDArray[np.float32]:
     """Return (dimension, 4**k) float32 orthonormal rows, the most important first.
 
     The profiles are not centred: the dot product of two projections then approximates that of the profiles themselves,
@@ -46,7 +70,7 @@ def principal_directions(corpora: Sequence[MarkerCorpus], *, k: int, dimension: 
     for corpus in corpora:
         own = np.zeros_like(moment)
         for start in range(0, len(corpus.sequences), _BLOCK):
-            profiles = kmer_profiles(corpus.sequences[start : start + _BLOCK], k=k)
+            profiles = kmer_profiles(corpus.sequences[start : start + _BLOCK], k=k, skip=skip)
             own += profiles.T @ profiles
         moment += own / np.float32(max(1, len(corpus.sequences)) ** 0.5)
     _, vectors = eigh(moment, subset_by_index=[size - dimension, size - 1])
@@ -97,9 +121,9 @@ def _within_genera(vectors: NDArray[np.float32], labels: NDArray[np.int64]) -> N
     return np.asarray(stacked.T @ stacked / weights)
 
 
-def _project(corpus: MarkerCorpus, directions: NDArray[np.float32], k: int) -> NDArray[np.float32]:
+def _project(corpus: MarkerCorpus, directions: NDArray[np.float32], k: int, skip: int) -> NDArray[np.float32]:
     blocks = [
-        kmer_profiles(corpus.sequences[start : start + _BLOCK], k=k) @ directions.T
+        kmer_profiles(corpus.sequences[start : start + _BLOCK], k=k, skip=skip) @ directions.T
         for start in range(0, len(corpus.sequences), _BLOCK)
     ]
     return np.concatenate(blocks) if blocks else np.zeros((0, len(directions)), dtype=np.float32)

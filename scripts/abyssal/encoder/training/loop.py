@@ -7,7 +7,6 @@ forward passes run in bf16 where the hardware has it.
 from __future__ import annotations
 
 import logging
-import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ from abyssal.encoder.training.augmentation import Augmentation
 from abyssal.encoder.training.checkpoints import Progress, load_checkpoint, save_checkpoint
 from abyssal.encoder.training.corpus import MarkerCorpus
 from abyssal.encoder.training.losses import contrast, masked_letters
-from abyssal.encoder.training.measurement import accuracies, early_stopping_score, grade
+from abyssal.encoder.training.measurement import steering_row
+from abyssal.encoder.training.schedule import rate_share
 from abyssal.encoder.training.views import Batch, ViewMaker
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class Trainer:
         self._checkpoint = checkpoint
         self._device = device
         self._views = ViewMaker(
-            corpora, Augmentation(), batch_size=settings.batch_size, k=network.sizes.kmer_size, seed=settings.seed
+            corpora, Augmentation(), batch_size=settings.batch_size, sizes=network.sizes, seed=settings.seed
         )
         self._optimizer = torch.optim.AdamW(_parameter_groups(self._parts, settings))
         self._progress = Progress(identity)
@@ -190,12 +190,10 @@ class Trainer:
     def _measure(self, losses: dict[str, float]) -> None:
         """Grade the weights as they are, keep them when they are the best, write a checkpoint."""
         encoder = TorchEncoder(self._network, digest="", device=self._device)
-        most = self._settings.measured_queries
-        table = accuracies(grade(encoder.embed, self._corpora, part="calibrate", most_queries=most))
-        score = early_stopping_score(table)
-        cells = {f"{row.marker}, {row.group}, {row.rank}": row.accuracy for row in table}
+        measured = steering_row(encoder.embed, self._corpora, self._settings.measured_queries)
+        score = measured["score"]
         gate = 0.0 if self._network.gate is None else float(self._network.gate.detach().abs().mean())
-        self._progress.curve.append({"step": self._progress.step, "score": score, "gate": gate, **losses, **cells})
+        self._progress.curve.append({"step": self._progress.step, "gate": gate, **losses, **measured})
         logger.info("step %d: held-out score %.4f %s", self._progress.step, score, losses)
         if score > self._progress.best_score:
             self._progress.best_score, self._progress.best_step = score, self._progress.step
@@ -204,15 +202,10 @@ class Trainer:
 
 
 def _schedule(step: int, settings: LoopSettings) -> float:
-    """Return the share of the peak rate: each stage warms up over 2 % of its steps and falls along a cosine."""
+    """Return the share of the peak rate; each stage has a schedule of its own."""
     if step < settings.masked_steps:
-        done, steps = step, settings.masked_steps
-    else:
-        done, steps = step - settings.masked_steps, settings.contrast_steps
-    warm_up = max(1, steps // 50)
-    if done < warm_up:
-        return (done + 1) / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (done - warm_up) / max(1, steps - warm_up)))
+        return rate_share(step, settings.masked_steps)
+    return rate_share(step - settings.masked_steps, settings.contrast_steps)
 
 
 def _parameter_groups(parts: nn.Module, settings: LoopSettings) -> list[dict[str, object]]:

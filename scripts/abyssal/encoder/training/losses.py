@@ -41,6 +41,40 @@ def contrast(vectors: Tensor, labels: Tensor, records: Tensor, *, temperature: f
     return total / sum(RANK_WEIGHTS)
 
 
+NEIGHBOUR_WEIGHTS = (0.25, 1.0, 0.5)
+"""Weight of species, genus and family in ``neighbourhood``."""
+
+
+def neighbourhood(
+    cosines: Tensor, names: tuple[Tensor, Tensor], records: tuple[Tensor, Tensor], *, temperature: float
+) -> Tensor:
+    """Return how unlikely a nearest neighbour bears the right name when the own species, or genus, is not there.
+
+    Neighbourhood components analysis (Goldberger et al. 2004) asked as a new taxon asks: at genus the query's own
+    species is left out of what is searched, at family its genus; at species only the amplicon itself.
+
+    Args:
+        cosines: (queries, amplicons).
+        names: (queries, 3) and (amplicons, 3) species, genus and family numbers; -1 where unknown.
+        records: (queries,) and (amplicons,) numbers of the amplicons behind them.
+        temperature: divides the cosines.
+    """
+    logits = cosines / temperature
+    left_out = records[0].unsqueeze(1) == records[1].unsqueeze(0)
+    total = logits.new_zeros(())
+    for rank, weight in enumerate(NEIGHBOUR_WEIGHTS):
+        own, theirs = names[0][:, rank].unsqueeze(1), names[1][:, rank].unsqueeze(0)
+        same = (own == theirs) & (own >= 0)
+        right = same & ~left_out
+        asked = right.any(dim=1)
+        if bool(asked.any()):
+            every = logits[asked].masked_fill(left_out[asked], float("-inf")).logsumexp(dim=1)
+            bearing = logits[asked].masked_fill(~right[asked], float("-inf")).logsumexp(dim=1)
+            total = total + weight * (every - bearing).mean()
+        left_out = left_out | same
+    return total
+
+
 def masked_letters(predictions: Tensor, letters: Tensor, masked: Tensor) -> Tensor:
     """Return the cross-entropy of the letters behind masked tokens.
 

@@ -85,6 +85,13 @@ def early_stopping_score(table: Sequence[Accuracy]) -> float:
     return float(np.average([row.accuracy for row in cells], weights=weights)) if cells else 0.0
 
 
+def steering_row(embed: Embed, corpora: Sequence[MarkerCorpus], most_queries: int) -> dict[str, float]:
+    """Return the early-stopping score and the cells behind it, on the half of the held-out taxa that steers."""
+    table = accuracies(grade(embed, corpora, part="calibrate", most_queries=most_queries))
+    cells = {f"{row.marker}, {row.group}, {row.rank}": row.accuracy for row in table}
+    return {"score": early_stopping_score(table), **cells}
+
+
 def novelty_auroc(cells: Sequence[Grades], *, known: Group, novel: Group) -> dict[str, float]:
     """Return by marker how well the raw similarity tells ``known`` queries from ``novel`` ones (0.5: not at all)."""
     found = {}

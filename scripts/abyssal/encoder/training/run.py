@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,10 @@ from abyssal.encoder.training.card import write_card
 from abyssal.encoder.training.checkpoints import Progress
 from abyssal.encoder.training.corpus import Exclusions, MarkerCorpus, build_corpus, training_hashes
 from abyssal.encoder.training.curve import write_curve
-from abyssal.encoder.training.initialisation import starting_projection
+from abyssal.encoder.training.initialisation import StartingPoint, starting_point
 from abyssal.encoder.training.loop import LoopSettings, Trainer
 from abyssal.encoder.training.measurement import accuracies, as_rows, compare, grade, novelty_auroc
+from abyssal.encoder.training.neighbours import MetricSettings, MetricTrainer
 from abyssal.errors import ConfigError
 from abyssal.files import atomic_path, sha256_file, to_json, write_json
 from abyssal.references.markers import resolve_marker
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 
 HASHES_FILE = "training_hashes.safetensors"
 CHECKPOINT_FILE = "checkpoint.safetensors"
+METRIC_CHECKPOINT_FILE = "metric.safetensors"
 
 
 def pretrain(
@@ -58,12 +60,12 @@ def pretrain(
         settings: data and steps.
         output: directory to write: config.json, model.safetensors, tokenizer files, training_config.json,
             metrics.json, curve.tsv, curve.svg, training_hashes.safetensors and README.md.
-        work: directory of the checkpoint; a run that was killed goes on from it.
+        work: directory of the checkpoints; a run that was killed goes on from it.
         seed: of everything random.
         sizes: of the network; None for those of ``settings.size``.
         device: what PyTorch computes on; None takes a GPU when there is one.
     """
-    sizes = sizes or PRESETS[settings.size]
+    sizes = trained_sizes(sizes or PRESETS[settings.size], settings)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     references = {name: _reference(name, settings) for name in settings.references}
     corpora = build_corpus(references, read_exclusions([Path(file) for file in settings.exclude]))
@@ -72,21 +74,41 @@ def pretrain(
         raise ConfigError(message)
     record = training_record(settings, corpora, seed=seed, sizes=sizes)
     identity = record_digest(record)
-    network = starting_network(sizes, corpora, seed=seed)
+    start = closed_form(sizes, corpora)
+    network = starting_network(sizes, corpora, seed=seed, start=start)
+    stages = []
+    if settings.metric_steps:
+        metric = MetricTrainer(
+            network, corpora, start, metric_settings(settings, seed), identity=identity,
+            checkpoint=work / METRIC_CHECKPOINT_FILE, device=device,
+        )  # fmt: skip
+        stages.append(metric.run())
     trainer = Trainer(
         network, corpora, loop_settings(settings, seed), identity=identity, checkpoint=work / CHECKPOINT_FILE,
         device=device,
     )  # fmt: skip
-    progress = trainer.run()
-    publish(network, corpora, progress, record | {"device": device}, output)
+    stages.append(trainer.run())
+    publish(network, corpora, joined_progress(stages), record | {"device": device}, output)
 
 
-def starting_network(sizes: EncoderSizes, corpora: Sequence[MarkerCorpus], *, seed: int) -> EncoderNetwork:
-    """Return a network whose wide branch has its closed-form start; nothing else is trained."""
+def trained_sizes(sizes: EncoderSizes, settings: PretrainConfig) -> EncoderSizes:
+    """Return the sizes without a deep branch that no step would train: random weights are not worth shipping."""
+    return sizes if settings.masked_steps or settings.contrast_steps else replace(sizes, layers=0)
+
+
+def closed_form(sizes: EncoderSizes, corpora: Sequence[MarkerCorpus]) -> StartingPoint:
+    """Return the start of the wide branch of these sizes."""
+    return starting_point(corpora, k=sizes.kmer_size, dimension=sizes.dimension, skip=sizes.kmer_skip)
+
+
+def starting_network(
+    sizes: EncoderSizes, corpora: Sequence[MarkerCorpus], *, seed: int, start: StartingPoint | None = None
+) -> EncoderNetwork:
+    """Return a network whose wide branch has its closed-form start (computed when None); nothing else is trained."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = EncoderNetwork(sizes)
-    projection = starting_projection(corpora, k=sizes.kmer_size, dimension=sizes.dimension)
+    projection = (start or closed_form(sizes, corpora)).projection()
     with torch.no_grad():
         network.wide.projection.weight.copy_(torch.from_numpy(projection))
     return network
@@ -106,6 +128,27 @@ def loop_settings(settings: PretrainConfig, seed: int) -> LoopSettings:
     return LoopSettings(seed=seed, **{name: getattr(settings, name) for name in names})
 
 
+def metric_settings(settings: PretrainConfig, seed: int) -> MetricSettings:
+    """Return the part of the configuration that learns the wide branch's metric."""
+    return MetricSettings(seed=seed, steps=settings.metric_steps)
+
+
+def joined_progress(stages: Sequence[Progress]) -> Progress:
+    """Return one account of stages that ran one after the other, each from where the one before was at its best."""
+    joined = stages[0]
+    for stage in stages[1:]:
+        rows = [row | {"step": row["step"] + joined.step} for row in stage.curve]
+        improved = stage.best_step > 0
+        joined = Progress(
+            joined.identity,
+            step=joined.step + stage.step,
+            best_step=joined.step + stage.best_step if improved else joined.best_step,
+            best_score=stage.best_score if improved else joined.best_score,
+            curve=[*joined.curve, *rows],
+        )
+    return joined
+
+
 def training_record(
     settings: PretrainConfig, corpora: Sequence[MarkerCorpus], *, seed: int, sizes: EncoderSizes
 ) -> dict[str, Any]:
@@ -119,6 +162,7 @@ def training_record(
         "format": "abyssal-encoder-training",
         "format_version": 1,
         "settings": _without_directories(values),
+        "metric": asdict(metric_settings(settings, seed)),
         "loop": asdict(loop_settings(settings, seed)),
         "sizes": asdict(sizes),
         "seed": seed,

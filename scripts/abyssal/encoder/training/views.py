@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from abyssal.encoder.engine import padded_length
 from abyssal.encoder.kmers import encode_letters, profiles_of_codes
 from abyssal.encoder.letters import LETTER_IDS, PADDING
+from abyssal.encoder.network import EncoderSizes
 from abyssal.encoder.training.augmentation import Augmentation, augment
 from abyssal.encoder.training.corpus import MarkerCorpus
 from abyssal.encoder.training.sampling import BatchSampler
@@ -41,14 +43,20 @@ class ViewMaker:
     """Makes the batch of a step; the same seed and step give the same batch, so that a resumed run repeats nothing."""
 
     def __init__(
-        self, corpora: tuple[MarkerCorpus, ...], augmentation: Augmentation, *, batch_size: int, k: int, seed: int
+        self,
+        corpora: tuple[MarkerCorpus, ...],
+        augmentation: Augmentation,
+        *,
+        batch_size: int,
+        sizes: EncoderSizes,
+        seed: int,
     ) -> None:
-        self._codes = [_split_codes(corpus) for corpus in corpora]
+        self._codes = [split_codes(corpus) for corpus in corpora]
         self._labels = [corpus.labels for corpus in corpora]
         self._sampler = BatchSampler(corpora)
         self._augmentation = augmentation
         self._amplicons = max(1, batch_size // VIEWS)
-        self._k = k
+        self._sizes = sizes
         self._seed = seed
 
     def batch(self, step: int, *, device: str = "cpu") -> Batch:
@@ -57,9 +65,7 @@ class ViewMaker:
         marker, drawn = self._sampler.draw(self._amplicons, rng)
         records = np.repeat(drawn, VIEWS)
         views = [augment(self._codes[marker][record], self._augmentation, rng) for record in records]
-        offsets = np.zeros(len(views) + 1, dtype=np.int64)
-        np.cumsum([view.size for view in views], out=offsets[1:])
-        profiles = profiles_of_codes(np.concatenate(views), offsets, k=self._k)
+        profiles = profiles_of_views(views, self._sizes)
         return Batch(
             torch.from_numpy(_pad(views)).to(device),
             torch.from_numpy(profiles).to(device),
@@ -68,7 +74,15 @@ class ViewMaker:
         )
 
 
-def _split_codes(corpus: MarkerCorpus) -> list[NDArray[np.uint8]]:
+def profiles_of_views(views: Sequence[NDArray[np.uint8]], sizes: EncoderSizes) -> NDArray[np.float32]:
+    """Return the (n, 4**k) profiles of letter codes that the wide branch of these sizes takes."""
+    offsets = np.zeros(len(views) + 1, dtype=np.int64)
+    np.cumsum([view.size for view in views], out=offsets[1:])
+    return profiles_of_codes(np.concatenate(views), offsets, k=sizes.kmer_size, skip=sizes.kmer_skip)
+
+
+def split_codes(corpus: MarkerCorpus) -> list[NDArray[np.uint8]]:
+    """Return the letter codes of each amplicon."""
     codes, offsets = encode_letters(corpus.sequences)
     return np.split(codes, offsets[1:-1])
 
