@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from abyssal.config.models import MarkerConfig, PretrainConfig, ReferenceConfig
 from abyssal.encoder.network import EncoderNetwork, EncoderSizes
 from abyssal.files import sha256_file
-from abyssal.references.model import AmpliconReference
+from abyssal.references.model import AmpliconReference, write_reference
 
 TINY = EncoderSizes(
     kmer_size=3, dimension=16, residual_width=8, stem_width=8, patch_kernel=4, width=16, layers=1, heads=2
@@ -57,6 +58,21 @@ def make_reference(
         tuple(ordered),
         tuple(((f"acc{index}", sequences[sequence]),) for index, sequence in enumerate(ordered)),
     )
+
+
+def training_on(reference: AmpliconReference, folder: Path, **changes: object) -> PretrainConfig:
+    """Return settings that train on this reference, which is written into ``folder``."""
+    write_reference(reference, folder / "reference.fasta", folder / "members.tsv")
+    rows = [row.split("\t") for row in (folder / "members.tsv").read_text().splitlines()[1:]]
+    table = ["id\tfamily\tgenus\tspecies", *("\t".join((row[0], *row[2:])) for row in rows)]
+    (folder / "lineages.tsv").write_text("\n".join(table) + "\n")
+    source = ReferenceConfig(
+        fasta=str(folder / "reference.fasta"), lineages=str(folder / "lineages.tsv"), trim=False
+    )  # fmt: skip
+    marker = MarkerConfig(
+        forward_primer="ACGTACGTACGT", reverse_primer="TTGCATTGCATT", min_length=50, max_length=400, reference=source
+    )
+    return PretrainConfig(references={"mine": marker}, batch_size=8, **changes)
 
 
 @pytest.fixture(scope="session")

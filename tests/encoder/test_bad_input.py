@@ -53,6 +53,7 @@ OURS: dict[str, tuple[Harm, str]] = {
     "a size is missing": (changed(dimension=None), r"not the weights that config\.json describes"),
     "a size is no number": (changed(width="wide"), r"config\.json: not the sizes of an encoder: .*'wide'"),
     "a size that cannot be": (changed(dimension=10**9), r"config\.json: not the sizes of an encoder: .*0 to 65536"),
+    "windows that keep no letter": (changed(kmer_skip=1), r"config\.json: not the sizes .*kmer_skip is 1; expected 0"),
     "heads that do not fit": (
         changed(heads=7),
         r"config\.json: not the sizes of an encoder: .*even number of channels",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,14 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from abyssal.config.models import MarkerConfig, PretrainConfig, ReferenceConfig
+from abyssal.config.models import PretrainConfig
 from abyssal.encoder.load import load_encoder
 from abyssal.encoder.network import PRESETS, EncoderNetwork
 from abyssal.encoder.training.corpus import Exclusions, build_corpus
 from abyssal.encoder.training.loop import LoopSettings, Trainer
-from abyssal.encoder.training.run import pretrain, starting_network
-from abyssal.references.model import write_reference
+from abyssal.encoder.training.run import pretrain, starting_network, trained_sizes
 
-from .conftest import TINY, make_reference
+from .conftest import TINY, make_reference, training_on
 
 
 def test_the_base_encoder_keeps_its_limits() -> None:
@@ -32,19 +32,7 @@ def test_the_base_encoder_keeps_its_limits() -> None:
 @pytest.fixture
 def base_settings(tmp_path: Path) -> PretrainConfig:
     reference = make_reference(1, families=2, genera=3, species=3)
-    write_reference(reference, tmp_path / "reference.fasta", tmp_path / "members.tsv")
-    rows = (tmp_path / "members.tsv").read_text().splitlines()
-    table = ["id\tfamily\tgenus\tspecies"] + ["\t".join((row.split("\t")[0], *row.split("\t")[2:])) for row in rows[1:]]
-    (tmp_path / "lineages.tsv").write_text("\n".join(table) + "\n")
-    marker = MarkerConfig(
-        forward_primer="ACGTACGTACGT", reverse_primer="TTGCATTGCATT", min_length=50, max_length=400,
-        reference=ReferenceConfig(
-            fasta=str(tmp_path / "reference.fasta"), lineages=str(tmp_path / "lineages.tsv"), trim=False
-        ),
-    )  # fmt: skip
-    return PretrainConfig(
-        references={"mine": marker}, size="base", masked_steps=1, contrast_steps=1, batch_size=8, measure_every=1
-    )
+    return training_on(reference, tmp_path, size="base", masked_steps=1, contrast_steps=1, measure_every=1)
 
 
 class Killed(Exception):
@@ -54,7 +42,9 @@ class Killed(Exception):
 def test_base_pretraining_resumes_and_gives_the_same_weights_again(
     base_settings: PretrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pretrain(base_settings, tmp_path / "whole", work=tmp_path / "whole-work", seed=5, device="cpu")
+    # Of the wide branch a part, or its closed-form start would take the longest.
+    sizes = replace(PRESETS["base"], kmer_size=4, dimension=128)
+    pretrain(base_settings, tmp_path / "whole", work=tmp_path / "whole-work", seed=5, sizes=sizes, device="cpu")
     original: Callable[..., dict[str, float]] = Trainer._step
     steps: list[int] = []
 
@@ -66,13 +56,13 @@ def test_base_pretraining_resumes_and_gives_the_same_weights_again(
 
     monkeypatch.setattr(Trainer, "_step", step_until_killed)
     with pytest.raises(Killed):
-        pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, device="cpu")
-    pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, device="cpu")
+        pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, sizes=sizes, device="cpu")
+    pretrain(base_settings, tmp_path / "again", work=tmp_path / "again-work", seed=5, sizes=sizes, device="cpu")
     assert steps == [0, 1, 1]
     for name in ("model.safetensors", "config.json", "metrics.json", "curve.tsv"):
         assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
     assert (tmp_path / "whole" / "model.safetensors").stat().st_size <= 25_000_000
-    assert load_encoder(tmp_path / "whole").embed(["ACGTTGCA" * 30]).shape == (1, 384)
+    assert load_encoder(tmp_path / "whole").embed(["ACGTTGCA" * 30]).shape == (1, 128)
 
 
 def test_mixed_precision_keeps_weights_and_losses_in_fp32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,6 +83,11 @@ def test_mixed_precision_keeps_weights_and_losses_in_fp32(tmp_path: Path, monkey
 
 def test_the_files_for_the_shipped_sizes_are_valid_together(repository: Path) -> None:
     small = yaml.safe_load((repository / "resources/encoders/abyssal-small.yaml").read_text())
-    base = yaml.safe_load((repository / "resources/encoders/abyssal-base.yaml").read_text())
     assert PretrainConfig(**small["pretrain"]).size == "small"
-    assert PretrainConfig(**{**small["pretrain"], **base["pretrain"]}).size == "base"
+    for name in ("abyssal-base", "abyssal-base-deep"):
+        base = yaml.safe_load((repository / f"resources/encoders/{name}.yaml").read_text())["pretrain"]
+        references = small["pretrain"]["references"] | base["references"]
+        settings = PretrainConfig(**{**small["pretrain"], **base, "references": references})
+        assert settings.size == "base"
+        assert settings.metric_steps
+        assert bool(trained_sizes(PRESETS["base"], settings).layers) == (name == "abyssal-base-deep")

@@ -16,7 +16,7 @@ from abyssal.encoder.load import load_encoder
 from .conftest import random_dna, with_choice
 
 KINDS = [
-    "abyssal", "shipped", "kmers", "bert", "esm",
+    "abyssal", "shipped small", "shipped base", "kmers", "bert", "esm",
     "abyssal onnx-fp32", "abyssal onnx-int8", "abyssal openvino-fp32", "abyssal openvino-int8",
     pytest.param("bert onnx-int8", marks=pytest.mark.slow), pytest.param("esm openvino-int8", marks=pytest.mark.slow),
 ]  # fmt: skip
@@ -31,7 +31,7 @@ def encoder(request: pytest.FixtureRequest, repository: Path, tmp_path_factory: 
     if kind == "kmers":
         return load_encoder("kmers")
     if kind == "shipped":
-        return load_encoder(repository / "resources/encoders/abyssal-small", batch_size=8)
+        return load_encoder(repository / f"resources/encoders/abyssal-{engine}", batch_size=8)
     plain = load_encoder(request.getfixturevalue(fixtures[kind]), batch_size=8)
     if not engine:
         return plain

@@ -130,11 +130,11 @@ def test_a_hash_is_the_head_of_the_md5_that_names_asvs() -> None:
     assert f"{sequence_hash('ACGT'):016x}" == "f1f8f4bf413b16ad"
 
 
-@pytest.fixture(scope="module")
-def shipped_hashes(repository: Path) -> set[int]:
+@pytest.fixture(scope="module", params=["small", "base"])
+def shipped_hashes(request: pytest.FixtureRequest, repository: Path) -> set[int]:
     from safetensors.numpy import load_file
 
-    stored = load_file(repository / "resources/encoders/abyssal-small/training_hashes.safetensors")
+    stored = load_file(repository / f"resources/encoders/abyssal-{request.param}/training_hashes.safetensors")
     return set(stored["hashes"].tolist())
 
 

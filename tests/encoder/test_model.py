@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from abyssal.encoder.engine import BatchWorkers, TorchEncoder
 from abyssal.encoder.kmers import kmer_profiles
@@ -51,9 +56,37 @@ def test_saving_and_loading_keeps_every_bit(tiny_encoder: Path, tmp_path: Path) 
         assert (tmp_path / "again" / name).read_bytes() == (tiny_encoder / name).read_bytes()
 
 
-def test_letters_and_strings_are_counted_alike(reads: list[str]) -> None:
+@pytest.mark.parametrize(("k", "skip"), [(3, 0), (3, 2), (4, 3)])
+def test_letters_and_strings_are_counted_alike(reads: list[str], k: int, skip: int) -> None:
     letters = torch.from_numpy(letter_ids(reads, rows=4, columns=128))
-    np.testing.assert_allclose(profiles_of_letters(letters, 3).numpy(), kmer_profiles(reads, k=3), atol=1e-6)
+    found = profiles_of_letters(letters, k, skip).numpy()
+    np.testing.assert_allclose(found, kmer_profiles(reads, k=k, skip=skip), atol=1e-6)
+
+
+@given(sequence=st.text("ACGTN", max_size=40), k=st.integers(1, 4), skip=st.sampled_from([0, 2, 3, 4]))
+@settings(deadline=None)
+def test_a_profile_counts_the_letters_that_its_windows_keep(sequence: str, k: int, skip: int) -> None:
+    window = []
+    while window.count(True) < k:
+        window.append(not skip or (len(window) + 1) % skip != 0)
+    counts: Counter[str] = Counter()
+    for start in range(len(sequence) - len(window) + 1):
+        kept = "".join(letter for letter, keep in zip(sequence[start:], window, strict=False) if keep)
+        counts[kept] += "N" not in kept
+    total = sum(counts.values())
+    expected = [(counts["".join(word)] / max(1, total)) ** 0.5 for word in product("ACGT", repeat=k)]
+    np.testing.assert_allclose(kmer_profiles([sequence], k=k, skip=skip)[0], expected, atol=1e-6)
+
+
+def test_without_a_residual_network_there_is_the_projection_alone(reads: list[str]) -> None:
+    sizes = replace(TINY, kmer_skip=3, residual_width=0, layers=0)
+    network = EncoderNetwork(sizes)
+    assert [name for name, _ in network.named_parameters()] == ["wide.projection.weight"]
+    vectors = TorchEncoder(network, digest="").embed([*reads, "N" * 30])
+    expected = kmer_profiles(reads, k=3, skip=3) @ network.wide.projection.weight.detach().numpy().T
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(vectors[:-1], expected, atol=2e-6)
+    assert not vectors[-1].any()
 
 
 def test_a_new_network_is_the_projection_alone(tiny_network: EncoderNetwork, reads: list[str]) -> None:

@@ -13,14 +13,32 @@ from abyssal.encoder.load import load_encoder
 
 from .conftest import mutate, random_dna
 
+MOST_BYTES = {"abyssal-small": 5_000_000, "abyssal-base": 25_000_000}
 
-@pytest.fixture(scope="module")
-def shipped(repository: Path) -> Path:
-    return repository / "resources/encoders/abyssal-small"
+
+@pytest.fixture(scope="module", params=MOST_BYTES)
+def shipped(request: pytest.FixtureRequest, repository: Path) -> Path:
+    return repository / "resources/encoders" / request.param
 
 
 def test_they_are_small(shipped: Path) -> None:
-    assert (shipped / "model.safetensors").stat().st_size <= 5_000_000
+    assert (shipped / "model.safetensors").stat().st_size <= MOST_BYTES[shipped.name]
+
+
+def test_none_that_ships_is_left_out_here(repository: Path) -> None:
+    folders = {found.parent.name for found in (repository / "resources/encoders").glob("*/model.safetensors")}
+    assert folders == set(MOST_BYTES)
+
+
+def test_the_training_is_told_in_full(shipped: Path) -> None:
+    """Sizes in the record are those of the weights, and the best step lies on the curve with the best score."""
+    record = json.loads((shipped / "training_config.json").read_text())
+    config = json.loads((shipped / "config.json").read_text())
+    assert {name: config.get(name, size) for name, size in record["sizes"].items()} == record["sizes"]
+    header, *lines = (line.split("\t") for line in (shipped / "curve.tsv").read_text().splitlines())
+    rows = [dict(zip(header, line, strict=True)) for line in lines]
+    best = max(rows, key=lambda row: float(row["score"]))
+    assert record["best_step"] == float(best["step"])
 
 
 def test_metrics_are_of_these_weights(shipped: Path) -> None:

@@ -24,10 +24,11 @@ READS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=["shipped", "open gate"])
+@pytest.fixture(params=["shipped small", "shipped base", "open gate"])
 def directory(request: pytest.FixtureRequest, repository: Path, tiny_encoder: Path, tmp_path: Path) -> Path:
-    if request.param == "shipped":
-        return repository / "resources/encoders/abyssal-small"
+    kind, _, size = request.param.partition(" ")
+    if kind == "shipped":
+        return repository / f"resources/encoders/abyssal-{size}"
     copy = tmp_path / "encoder"
     shutil.copytree(tiny_encoder, copy)
     write_tokenizer(copy, max_bases=2000)
@@ -44,8 +45,9 @@ def test_a_directory_loads_with_transformers_alone(directory: Path) -> None:
     np.testing.assert_allclose(found, load_encoder(directory, batch_size=4).embed(READS), rtol=0, atol=1e-5)
 
 
-def test_the_shipped_files_are_those_that_are_written(repository: Path, tmp_path: Path) -> None:
-    shipped = repository / "resources/encoders/abyssal-small"
+@pytest.mark.parametrize("size", ["small", "base"])
+def test_the_shipped_files_are_those_that_are_written(size: str, repository: Path, tmp_path: Path) -> None:
+    shipped = repository / f"resources/encoders/abyssal-{size}"
     write_tokenizer(tmp_path, max_bases=json.loads((shipped / "config.json").read_text())["max_bases"])
     for file in tmp_path.iterdir():
         assert file.read_bytes() == (shipped / file.name).read_bytes()

@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from abyssal.config.models import MarkerConfig, PretrainConfig, ReferenceConfig
+from abyssal.config.models import PretrainConfig
 from abyssal.encoder.baseline import KmerEncoder
 from abyssal.encoder.engine import TorchEncoder
 from abyssal.encoder.kmers import kmer_profiles
@@ -30,7 +30,7 @@ from abyssal.encoder.training.sampling import BatchSampler
 from abyssal.encoder.training.views import ViewMaker
 from abyssal.errors import ConfigError, DataError
 
-from .conftest import TINY, make_reference
+from .conftest import TINY, make_reference, training_on
 
 
 @pytest.fixture(scope="module")
@@ -239,20 +239,7 @@ def test_training_teaches_both_branches(corpora: tuple[MarkerCorpus, ...], tmp_p
 
 @pytest.fixture
 def pretrain_settings(tmp_path: Path) -> PretrainConfig:
-    from abyssal.references.model import write_reference
-
-    reference = make_reference(1)
-    write_reference(reference, tmp_path / "reference.fasta", tmp_path / "members.tsv")
-    rows = (tmp_path / "members.tsv").read_text().splitlines()
-    table = ["id\tfamily\tgenus\tspecies"] + ["\t".join((row.split("\t")[0], *row.split("\t")[2:])) for row in rows[1:]]
-    (tmp_path / "lineages.tsv").write_text("\n".join(table) + "\n")
-    marker = MarkerConfig(
-        forward_primer="ACGTACGTACGT", reverse_primer="TTGCATTGCATT", min_length=50, max_length=400,
-        reference=ReferenceConfig(
-            fasta=str(tmp_path / "reference.fasta"), lineages=str(tmp_path / "lineages.tsv"), trim=False
-        ),
-    )  # fmt: skip
-    return PretrainConfig(references={"mine": marker}, masked_steps=1, contrast_steps=2, batch_size=8, measure_every=2)
+    return training_on(make_reference(1), tmp_path, masked_steps=1, contrast_steps=2, measure_every=2)
 
 
 def test_pretraining_writes_an_encoder_with_its_papers(pretrain_settings: PretrainConfig, tmp_path: Path) -> None:

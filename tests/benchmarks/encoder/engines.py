@@ -47,7 +47,7 @@ def network_encoder(size: str) -> Convertible:
     """Return an encoder of this size whose gate is open."""
     torch.manual_seed(1)
     network = EncoderNetwork(PRESETS[size])
-    network.wide.load_state_dict(load_network(ENCODER).wide.state_dict())
+    network.wide.load_state_dict(load_network(ENCODER.parent / f"abyssal-{size}").wide.state_dict())
     torch.nn.init.constant_(network.gate, GATE)
     return TorchEncoder(network, digest=size, batch_size=BATCH)
 

@@ -75,8 +75,8 @@ def _head(directory: Path) -> str:
     today = datetime.datetime.now(tz=datetime.UTC).date()
     return f"""# The encoder beside its peers
 
-Written by `PYTHONPATH=tests python -m benchmarks.encoder.judged{argument}` on {today}, commit {commit}, {vsearch_version()},
-PyTorch {torch.__version__}, Python {platform.python_version()}.
+Written by `PYTHONPATH=tests python -m benchmarks.encoder.judged{argument}` on {today}, commit {commit},
+{vsearch_version()}, PyTorch {torch.__version__}, Python {platform.python_version()}.
 Encoder: `{directory.name}` {encoder_digest(directory)[:12]}. Queries are the reported half of the taxa that
 `abyssal.splits` holds out, at most five a species; all methods search the same amplicons. Differences are points with
 95 % intervals from paired resampling.
