@@ -69,7 +69,9 @@ class EncoderConfig(Section):
     """Sequence to vector."""
 
     name: str = Field(
-        "resources/encoders/abyssal-small", description="Directory of an encoder, or a Hub id with a revision."
+        "resources/encoders/abyssal-small",
+        description="Directory of an encoder (resources/encoders/abyssal-base names more, by longer vectors), or a Hub id "
+        "with a revision.",
     )
     revision: str | None = Field(None, description="Pinned Hub revision (commit); needed for Hub ids.")
     batch_size: Annotated[int, Field(ge=1, le=4096)] = Field(

@@ -67,11 +67,7 @@ def pretrain(
     """
     sizes = trained_sizes(sizes or PRESETS[settings.size], settings)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    references = {name: _reference(name, settings) for name in settings.references}
-    corpora = build_corpus(references, read_exclusions([Path(file) for file in settings.exclude]))
-    if not any(corpus.sequences for corpus in corpora):
-        message = "pretrain.references: nothing is left to train on after held-out taxa were removed"
-        raise ConfigError(message)
+    corpora = _corpora(settings)
     record = training_record(settings, corpora, seed=seed, sizes=sizes)
     identity = record_digest(record)
     start = closed_form(sizes, corpora)
@@ -223,6 +219,15 @@ def measure_weights(directory: Path, corpora: Sequence[MarkerCorpus], record: di
             "encoder - wide": compare(cells["encoder"], cells["wide"]),
         },
     }
+
+
+def _corpora(settings: PretrainConfig) -> tuple[MarkerCorpus, ...]:
+    references = {name: _reference(name, settings) for name in settings.references}
+    corpora = build_corpus(references, read_exclusions([Path(file) for file in settings.exclude]))
+    if not any(corpus.sequences for corpus in corpora):
+        message = "pretrain.references: nothing is left to train on after held-out taxa were removed"
+        raise ConfigError(message)
+    return corpora
 
 
 def _reference(name: str, settings: PretrainConfig) -> AmpliconReference:
